@@ -15,8 +15,8 @@ export const INTEGER_TEXT_BYTES_MAX = 20;
 const TWO_32 = 0x1_0000_0000;
 const ZERO = 48;
 const MINUS = 45;
-/** Digits that always fit a safe integer. */
-const SAFE_DIGITS = 15;
+/** "-9007199254740991". */
+const SAFE_TEXT_BYTES_MAX = 17;
 const CHUNK = 1_000_000_000;
 
 /** A signed 64-bit integer. `hi` is an int32 (it carries the sign), `lo` a uint32; always normalized so. */
@@ -106,7 +106,7 @@ export class I64 {
  * The integer that the range spells, or NaN when it spells none or one beyond 2^53 - 1 (then `parseI64` tells which).
  */
 export function parseSafeInteger(buf: Uint8Array, off: number, len: number): number {
-  if (len === 0 || len > SAFE_DIGITS + 2) return NaN;
+  if (len === 0 || len > SAFE_TEXT_BYTES_MAX) return NaN;
   const negative = buf[off] === MINUS;
   let at = negative ? off + 1 : off;
   const end = off + len;
