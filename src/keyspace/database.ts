@@ -1,0 +1,20 @@
+import type { Address } from "../memory/mod.ts";
+import { ExpiryIndex } from "./expiry_index.ts";
+
+/** One numbered database: the dict of its entries and the index of those that expire. SWAPDB exchanges contents, not objects. */
+export class Database {
+  readonly index: number;
+  dict: Address;
+  expiry = new ExpiryIndex();
+  /** Keys that WATCH names here, by latin1 text, with what to tell when one changes. */
+  readonly watched: Map<string, Set<WatchListener>> = new Map();
+
+  constructor(index: number, dict: Address) {
+    this.index = index, this.dict = dict;
+  }
+}
+
+/** A client that has watched a key. */
+export interface WatchListener {
+  watchedKeyChanged(): void;
+}

@@ -1,0 +1,678 @@
+/**
+ * The databases and the one write path to them. Nothing per key lives on the JavaScript heap.
+ *
+ * Keys and string values come as (bytes, offset, length), mostly slices of a query buffer; entries are addresses that stay valid
+ * until the next write to the same key. Invariants:
+ *  - every change of a key goes through a method here that ends in `#changed`, so WATCH, `dirty` and the COW figures see all of them;
+ *  - memory is allocated before anything is linked or unlinked: when the arena is full, nothing is half done;
+ *  - an expired key is removed by whoever finds it, through `onExpired` (which logs the DEL), except while loading.
+ * It never replies, logs or reads a clock: the time of the executing command is `nowMs`.
+ */
+import { latin1Decode } from "../base/bytes.ts";
+import { I64, parseI64 } from "../base/integer.ts";
+import { assert } from "../base/assert.ts";
+import type { KeyedHash } from "../base/siphash.ts";
+import { type Address, type Allocator, type LiveMemory, NONE, OWNER } from "../memory/mod.ts";
+import { Dict, KEY_LENGTH_MASK } from "../structures/dict.ts";
+import { Database } from "./database.ts";
+import { ExpiryIndex } from "./expiry_index.ts";
+import {
+  EMBSTR_BYTES_MAX,
+  ENCODING,
+  encodingOf,
+  ENTRY,
+  EXPIRY_BYTES,
+  expiryOffset,
+  expiresAtMs,
+  HAS_EXPIRY,
+  hasExpiry,
+  INLINE,
+  intOffset,
+  keyLength,
+  RAW_HEADER_BYTES,
+  StringPlace,
+  tailOffset,
+  TYPE,
+  typeOf,
+  valueOf,
+} from "./entry.ts";
+import { LazyFree } from "./lazy_free.ts";
+import type { ValueType } from "./value_type.ts";
+
+/** Strings up to this length live in the entry itself. */
+const INLINE_BYTES_MAX = 1024;
+/** Longest text of a 64-bit integer. */
+const INTEGER_TEXT_BYTES_MAX = 20;
+/** Growing strings get as much again as they need, up to 1 MiB, as sds does. */
+const GROWTH_BYTES_MAX = 1 << 20;
+
+export interface KeyspaceOptions {
+  memory: LiveMemory;
+  allocator: Allocator;
+  hash: KeyedHash;
+  databases: number;
+  /** Uniform below n. */
+  random: (below: number) => number;
+}
+
+/** Tail of a string entry that is about to be written: one shared instance, no allocation per write. */
+interface Tail {
+  encoding: number;
+  /** Value word, and whether the bytes go inline. */
+  inline: boolean;
+  valueWord: number;
+  lengthBytes: number;
+}
+
+export class Keyspace {
+  readonly memory: LiveMemory;
+  readonly allocator: Allocator;
+  readonly dict: Dict;
+  readonly databases: Database[] = [];
+  readonly types: (ValueType | undefined)[] = [];
+  readonly lazyFree: LazyFree;
+  readonly place: StringPlace = new StringPlace();
+
+  /** Time of the executing command, Unix ms; dispatch sets it. */
+  nowMs = 0;
+  /** 24-bit access stamp for entries read or written now (see `access_clock.ts`). */
+  accessStamp = 0;
+  /** With an LFU policy: gives the new stamp for an entry's old one. Null with LRU, where the stamp is the clock. */
+  nextLfu: ((access: number) => number) | null = null;
+  /** False while loading: then expired keys are the loader's business. */
+  expiryEnabled = true;
+  /** True while CLIENT PAUSE WRITE forbids changes: expired keys then read as missing but stay. */
+  expiryPaused = false;
+  /** With lazyfree-lazy-*: what implicit deletes do with large values. */
+  lazyOverwrite = false;
+  lazyExpire = false;
+  /** Changes since the last save. */
+  dirty = 0;
+  watchedKeys = 0;
+  hits = 0;
+  misses = 0;
+  expiredKeys = 0;
+  /** Called after an expired key was removed, with the key's bytes: logs the DEL. */
+  onExpired: (database: Database, key: Uint8Array, keyBytes: number, length: number) => void = () => {};
+
+  readonly #random: (below: number) => number;
+  readonly #integer = new I64();
+  readonly #tail: Tail = { encoding: 0, inline: true, valueWord: 0, lengthBytes: 0 };
+  #keyScratch = new Uint8Array(1024);
+
+  constructor(options: KeyspaceOptions) {
+    this.memory = options.memory, this.allocator = options.allocator, this.#random = options.random;
+    this.dict = new Dict(options.memory, options.allocator, options.hash, ENTRY.key);
+    this.lazyFree = new LazyFree(this);
+    for (let i = 0; i < options.databases; i++) this.databases.push(new Database(i, this.dict.create()));
+  }
+
+  // ---- lookup --------------------------------------------------------------------------------------------------
+
+  /** The entry for a command that reads it: counts hit or miss, stamps the access. NONE when missing or expired. */
+  lookupRead(db: Database, key: Uint8Array, keyBytes: number, length: number): Address {
+    const entry = this.lookupQuiet(db, key, keyBytes, length);
+    if (entry === NONE) {
+      this.misses++;
+      return NONE;
+    }
+    this.hits++;
+    this.touch(entry);
+    return entry;
+  }
+
+  /** The entry for a command that will change it: stamps the access. */
+  lookupWrite(db: Database, key: Uint8Array, keyBytes: number, length: number): Address {
+    const entry = this.lookupQuiet(db, key, keyBytes, length);
+    if (entry !== NONE) this.touch(entry);
+    return entry;
+  }
+
+  /** The entry, without touching statistics or access stamps; an expired one is removed. */
+  lookupQuiet(db: Database, key: Uint8Array, keyBytes: number, length: number): Address {
+    const entry = this.dict.find(db.dict, key, keyBytes, length);
+    if (entry === NONE || !hasExpiry(this.memory, entry)) return entry;
+    if (!this.isExpired(entry)) return entry;
+    if (!this.expiryPaused) this.#expire(db, entry, key, keyBytes, length);
+    return NONE;
+  }
+
+  isExpired(entry: Address): boolean {
+    if (!this.expiryEnabled) return false;
+    const at = expiresAtMs(this.memory, entry);
+    return at >= 0 && this.nowMs > at;
+  }
+
+  /** Stamps the access, except while a snapshot is live: a read must not copy pages. */
+  touch(entry: Address): void {
+    const memory = this.memory;
+    if (memory.snapshotLive) return;
+    const meta = memory.u32(entry, ENTRY.meta);
+    const stamp = this.nextLfu === null ? this.accessStamp : this.nextLfu(meta >>> 8);
+    if (meta >>> 8 !== stamp) memory.setU32(entry, ENTRY.meta, ((meta & 0xff) | (stamp << 8)) >>> 0);
+  }
+
+  setAccess(entry: Address, access: number): void {
+    const meta = this.memory.u32(entry, ENTRY.meta);
+    this.memory.setU32(entry, ENTRY.meta, ((meta & 0xff) | (access << 8)) >>> 0);
+  }
+
+  size(db: Database): number {
+    return this.dict.size(db.dict);
+  }
+
+  /** A random key that has not expired, or NONE. */
+  randomEntry(db: Database): Address {
+    const allExpire = db.expiry.count === this.size(db);
+    for (let tries = 0;; tries++) {
+      const entry = this.dict.randomEntry(db.dict, this.#random);
+      if (entry === NONE || !this.isExpired(entry)) return entry;
+      // A paused server can't remove what it finds; Redis gives up after 100 tries too.
+      if (this.expiryPaused || (allExpire && tries >= 100)) return entry;
+      this.expireEntry(db, entry);
+    }
+  }
+
+  // ---- strings -------------------------------------------------------------------------------------------------
+
+  /**
+   * Sets a key to a string, whatever it held; integers become encoding int, as Redis encodes on SET.
+   * `keepExpiry` keeps a time to live that is there.
+   */
+  setString(
+    db: Database,
+    key: Uint8Array,
+    keyBytes: number,
+    keyLengthBytes: number,
+    value: Uint8Array,
+    valueBytes: number,
+    valueLength: number,
+    keepExpiry = false,
+  ): void {
+    const found = this.lookupQuiet(db, key, keyBytes, keyLengthBytes);
+    const tail = this.#tail;
+    if (valueLength <= INTEGER_TEXT_BYTES_MAX && looksNumeric(value, valueBytes, valueLength) && parseI64(value, valueBytes, valueLength, this.#integer)) {
+      tail.encoding = ENCODING.int, tail.inline = false, tail.valueWord = 0, tail.lengthBytes = 8;
+    } else {
+      tail.encoding = valueLength <= EMBSTR_BYTES_MAX ? ENCODING.embstr : ENCODING.raw;
+      this.#placeString(tail, value, valueBytes, valueLength, 0);
+    }
+    const entry = this.#storeTail(db, found, key, keyBytes, keyLengthBytes, keepExpiry);
+    if (tail.inline) this.memory.copyIn(entry, tailOffset(this.memory.u32(entry, ENTRY.keyInfo)), value, valueBytes, valueLength);
+    else if (tail.encoding === ENCODING.int) this.#writeInteger(entry, this.#integer.hi, this.#integer.lo);
+    this.memory.cow.writtenBytes += valueLength;
+    this.changed(db, key, keyBytes, keyLengthBytes);
+  }
+
+  /** Sets a key to a string of this very encoding (raw keeps digits a string): for results of APPEND, SETRANGE and for loaders. */
+  setRaw(db: Database, key: Uint8Array, keyBytes: number, keyLengthBytes: number, value: Uint8Array, valueLength: number): void {
+    const found = this.lookupQuiet(db, key, keyBytes, keyLengthBytes);
+    const tail = this.#tail;
+    tail.encoding = ENCODING.raw;
+    this.#placeString(tail, value, 0, valueLength, 0);
+    const entry = this.#storeTail(db, found, key, keyBytes, keyLengthBytes, true);
+    if (tail.inline) this.memory.copyIn(entry, tailOffset(this.memory.u32(entry, ENTRY.keyInfo)), value, 0, valueLength);
+    this.memory.cow.writtenBytes += valueLength;
+    this.changed(db, key, keyBytes, keyLengthBytes);
+  }
+
+  /** Sets a key to an integer, keeping a time to live; `found` is the entry the last lookup of this key returned. */
+  setInteger(db: Database, found: Address, key: Uint8Array, keyBytes: number, keyLengthBytes: number, hi: number, lo: number): void {
+    if (found !== NONE && encodingOf(this.memory, found) === ENCODING.int && typeOf(this.memory, found) === TYPE.string) {
+      this.#writeInteger(found, hi, lo);
+    } else {
+      const tail = this.#tail;
+      tail.encoding = ENCODING.int, tail.inline = false, tail.valueWord = 0, tail.lengthBytes = 8;
+      const again = this.dict.find(db.dict, key, keyBytes, keyLengthBytes);
+      this.#writeInteger(this.#storeTail(db, again, key, keyBytes, keyLengthBytes, true), hi, lo);
+    }
+    this.memory.cow.writtenBytes += 8;
+    this.changed(db, key, keyBytes, keyLengthBytes);
+  }
+
+  /** Reads an int-encoded value. */
+  readInteger(entry: Address, into: I64): void {
+    const at = intOffset(this.memory.u32(entry, ENTRY.keyInfo));
+    into.set(this.memory.u32(entry, at + 4) | 0, this.memory.u32(entry, at));
+  }
+
+  /**
+   * Writes into a string value at an offset, growing it (zero filled) and making it raw: APPEND and SETRANGE. The key must hold a
+   * string that is not int-encoded (`setRaw` converts). Cost is the written bytes, plus a copy when the block has to grow.
+   */
+  writeRange(
+    db: Database,
+    key: Uint8Array,
+    keyBytes: number,
+    keyLengthBytes: number,
+    offsetBytes: number,
+    value: Uint8Array,
+    valueBytes: number,
+    valueLength: number,
+  ): number {
+    const memory = this.memory, place = this.place;
+    const found = this.dict.find(db.dict, key, keyBytes, keyLengthBytes);
+    place.locate(memory, found);
+    const oldLength = place.lengthBytes, newLength = Math.max(oldLength, offsetBytes + valueLength);
+    const capacity = this.#capacity(found);
+    const entry = newLength <= capacity ? found : this.#growString(db, found, newLength);
+    place.locate(memory, entry);
+    if (offsetBytes > oldLength) memory.fill(place.block, place.offsetBytes + oldLength, 0, offsetBytes - oldLength);
+    memory.copyIn(place.block, place.offsetBytes + offsetBytes, value, valueBytes, valueLength);
+    if (place.block === entry) memory.setU32(entry, ENTRY.valueWord, newLength);
+    else memory.setU32(place.block, 0, newLength);
+    this.#setEncoding(entry, ENCODING.raw);
+    memory.cow.writtenBytes += valueLength;
+    this.changed(db, key, keyBytes, keyLengthBytes);
+    return newLength;
+  }
+
+  // ---- other types ---------------------------------------------------------------------------------------------
+
+  /** Sets a key to a value that lives in blocks of its own; what the key held is freed. */
+  setValue(
+    db: Database,
+    key: Uint8Array,
+    keyBytes: number,
+    keyLengthBytes: number,
+    type: number,
+    encoding: number,
+    value: Address,
+    keepExpiry = false,
+  ): Address {
+    const found = this.dict.find(db.dict, key, keyBytes, keyLengthBytes);
+    const tail = this.#tail;
+    tail.encoding = encoding, tail.inline = false, tail.valueWord = value, tail.lengthBytes = 0;
+    const entry = this.#storeTail(db, found, key, keyBytes, keyLengthBytes, keepExpiry, type);
+    this.changed(db, key, keyBytes, keyLengthBytes);
+    return entry;
+  }
+
+  // ---- deletion ------------------------------------------------------------------------------------------------
+
+  /** Removes a key that has not expired; `lazy` frees large values in slices. True when it was there. */
+  remove(db: Database, key: Uint8Array, keyBytes: number, length: number, lazy: boolean): boolean {
+    const entry = this.lookupQuiet(db, key, keyBytes, length);
+    if (entry === NONE) return false;
+    this.#unlink(db, entry, lazy);
+    this.changed(db, key, keyBytes, length);
+    return true;
+  }
+
+  /** Removes all keys of a database. `async` frees them in slices later, and costs the same whatever it holds. */
+  empty(db: Database, async: boolean): number {
+    const removed = this.size(db);
+    this.#allChanged(db);
+    if (removed === 0) return 0;
+    const old = db.dict;
+    db.dict = this.dict.create();
+    db.expiry = new ExpiryIndex();
+    this.lazyFree.addDict(old, removed);
+    if (!async) this.lazyFree.finish();
+    return removed;
+  }
+
+  /** Frees an entry that is linked nowhere, with its value. */
+  freeEntry(entry: Address, lazy: boolean): void {
+    this.#freeValue(entry, lazy);
+    this.allocator.free(entry);
+  }
+
+  // ---- expiry --------------------------------------------------------------------------------------------------
+
+  /** Sets when a key expires; `found` is the entry the last lookup of this key returned. Returns the entry, which may have moved. */
+  setExpiry(db: Database, found: Address, atMs: number): Address {
+    const memory = this.memory, info = memory.u32(found, ENTRY.keyInfo);
+    if ((info & HAS_EXPIRY) !== 0) {
+      memory.setU64(found, expiryOffset(info & KEY_LENGTH_MASK), atMs);
+      return found;
+    }
+    const entry = this.#rebuild(db, found, info | HAS_EXPIRY);
+    const at = expiryOffset(info & KEY_LENGTH_MASK);
+    memory.setU64(entry, at, atMs);
+    memory.setU32(entry, at + 8, db.expiry.add(entry));
+    return entry;
+  }
+
+  /** Takes the time to live away; returns the entry, which may have moved. */
+  removeExpiry(db: Database, found: Address): Address {
+    const info = this.memory.u32(found, ENTRY.keyInfo);
+    if ((info & HAS_EXPIRY) === 0) return found;
+    const place = this.#expiryPlace(found);
+    const entry = this.#rebuild(db, found, info & ~HAS_EXPIRY);
+    this.#dropExpiryPlace(db, place);
+    return entry;
+  }
+
+  /** Removes an entry that was found to have expired, by its own key. */
+  expireEntry(db: Database, entry: Address): void {
+    const length = this.copyKey(entry);
+    const again = this.dict.find(db.dict, this.#keyScratch, 0, length);
+    assert(again === entry, "an indexed entry is in its dict");
+    this.#expire(db, entry, this.#keyScratch, 0, length);
+  }
+
+  /** Copies an entry's key to `keyScratch` and returns its length. */
+  copyKey(entry: Address): number {
+    const length = keyLength(this.memory, entry);
+    if (length > this.#keyScratch.length) this.#keyScratch = new Uint8Array(length * 2);
+    this.memory.copyOut(entry, ENTRY.key, this.#keyScratch, 0, length);
+    return length;
+  }
+
+  get keyScratch(): Uint8Array {
+    return this.#keyScratch;
+  }
+
+  // ---- moving and copying --------------------------------------------------------------------------------------
+
+  /**
+   * Gives the value of `found` (in `from`) to another key, replacing what that held: RENAME, MOVE. The time to live goes along.
+   * The source key is gone afterwards. Both keys' watchers are told.
+   */
+  moveValue(
+    from: Database,
+    source: { bytes: Uint8Array; offset: number; length: number },
+    to: Database,
+    target: { bytes: Uint8Array; offset: number; length: number },
+  ): void {
+    const memory = this.memory;
+    let found = this.dict.find(from.dict, source.bytes, source.offset, source.length);
+    const copy = this.#withKey(found, target.bytes, target.offset, target.length);
+    const atMs = expiresAtMs(memory, found);
+    this.remove(to, target.bytes, target.offset, target.length, this.lazyOverwrite);
+    found = this.dict.find(from.dict, source.bytes, source.offset, source.length);
+    this.#dropExpiry(from, found);
+    this.dict.unlinkFound(from.dict, found);
+    this.allocator.free(found);
+    this.dict.insert(to.dict, copy);
+    if (atMs >= 0) this.#indexExpiry(to, copy);
+    this.changed(from, source.bytes, source.offset, source.length);
+    this.changed(to, target.bytes, target.offset, target.length);
+  }
+
+  /** A deep copy of `found`'s value under another key, which must be free: COPY. */
+  copyValue(found: Address, to: Database, key: Uint8Array, keyBytes: number, length: number): void {
+    const memory = this.memory;
+    const copy = this.#withKey(found, key, keyBytes, length);
+    const info = memory.u32(copy, ENTRY.keyInfo), type = typeOf(memory, copy), encoding = encodingOf(memory, copy);
+    if (type !== TYPE.string) memory.setU32(copy, ENTRY.valueWord, this.types[type]!.copy(valueOf(memory, found), encoding));
+    else if ((info & INLINE) === 0 && encoding !== ENCODING.int) memory.setU32(copy, ENTRY.valueWord, this.#copyRaw(valueOf(memory, found)));
+    this.dict.insert(to.dict, copy);
+    if ((info & HAS_EXPIRY) !== 0) this.#indexExpiry(to, copy);
+    this.setAccess(copy, this.nextLfu === null ? this.accessStamp : memory.u32(found, ENTRY.meta) >>> 8);
+    this.changed(to, key, keyBytes, length);
+  }
+
+  /** Exchanges the contents of two databases: SWAPDB. */
+  swap(a: Database, b: Database): void {
+    const dict = a.dict, expiry = a.expiry;
+    this.#allChanged(a, b), this.#allChanged(b, a);
+    a.dict = b.dict, a.expiry = b.expiry;
+    b.dict = dict, b.expiry = expiry;
+  }
+
+  /** Bytes that the entry and its value take. */
+  memoryUsage(entry: Address, samples: number): number {
+    const memory = this.memory, type = typeOf(memory, entry), encoding = encodingOf(memory, entry);
+    let bytes = this.allocator.allocatedBytes(entry);
+    if (type !== TYPE.string) bytes += this.types[type]!.memoryUsage(valueOf(memory, entry), encoding, samples);
+    else if (this.#hasRawBlock(entry)) bytes += this.allocator.allocatedBytes(valueOf(memory, entry));
+    return bytes;
+  }
+
+  /** Tells that a key changed: WATCH sees it. Every write ends here. */
+  changed(db: Database, key: Uint8Array, keyBytes: number, length: number): void {
+    if (this.watchedKeys > 0 && db.watched.size > 0) this.#tellWatchers(db, latin1Decode(key, keyBytes, keyBytes + length));
+  }
+
+  // ---- inside --------------------------------------------------------------------------------------------------
+
+  #tellWatchers(db: Database, key: string): void {
+    const listeners = db.watched.get(key);
+    if (listeners !== undefined) for (const one of listeners) one.watchedKeyChanged();
+  }
+
+  /** All keys of `db` go away, or are replaced by those of `other`: watchers of keys in either are told. */
+  #allChanged(db: Database, other: Database | null = null): void {
+    for (const [key, listeners] of db.watched) {
+      const bytes = Uint8Array.from(key, (c) => c.charCodeAt(0));
+      const exists = this.dict.find(db.dict, bytes, 0, bytes.length) !== NONE ||
+        (other !== null && this.dict.find(other.dict, bytes, 0, bytes.length) !== NONE);
+      if (exists) for (const one of listeners) one.watchedKeyChanged();
+    }
+  }
+
+  #expire(db: Database, entry: Address, key: Uint8Array, keyBytes: number, length: number): void {
+    this.expiredKeys++;
+    this.#unlink(db, entry, this.lazyExpire);
+    this.onExpired(db, key, keyBytes, length);
+    this.changed(db, key, keyBytes, length);
+  }
+
+  #unlink(db: Database, entry: Address, lazy: boolean): void {
+    this.#dropExpiry(db, entry);
+    this.dict.unlinkFound(db.dict, entry);
+    this.freeEntry(entry, lazy);
+  }
+
+  #freeValue(entry: Address, lazy: boolean): void {
+    const memory = this.memory, type = typeOf(memory, entry);
+    if (type === TYPE.string) {
+      if (this.#hasRawBlock(entry)) this.allocator.free(valueOf(memory, entry));
+      return;
+    }
+    const kind = this.types[type]!, value = valueOf(memory, entry), encoding = encodingOf(memory, entry);
+    if (lazy && kind.freeEffort(value, encoding) > 64) this.lazyFree.addValue(kind, value, encoding);
+    else kind.free(value, encoding);
+  }
+
+  #hasRawBlock(entry: Address): boolean {
+    const memory = this.memory;
+    return (memory.u32(entry, ENTRY.keyInfo) & INLINE) === 0 && encodingOf(memory, entry) !== ENCODING.int;
+  }
+
+  #setEncoding(entry: Address, encoding: number): void {
+    const meta = this.memory.u32(entry, ENTRY.meta);
+    if (((meta >>> 4) & 15) !== encoding) this.memory.setU32(entry, ENTRY.meta, ((meta & ~0xf0) | (encoding << 4)) >>> 0);
+  }
+
+  #writeInteger(entry: Address, hi: number, lo: number): void {
+    const at = intOffset(this.memory.u32(entry, ENTRY.keyInfo));
+    this.memory.setU32(entry, at, lo >>> 0);
+    this.memory.setU32(entry, at + 4, hi >>> 0);
+  }
+
+  /** Decides where a string's bytes go; a block of their own is allocated and filled here. */
+  #placeString(tail: Tail, value: Uint8Array, valueBytes: number, length: number, slackBytes: number): void {
+    tail.inline = length + slackBytes <= INLINE_BYTES_MAX;
+    tail.lengthBytes = length;
+    tail.valueWord = length;
+    if (tail.inline) return;
+    const block = this.allocator.allocate(RAW_HEADER_BYTES + length + slackBytes, OWNER.value);
+    this.memory.setU32(block, 0, length);
+    this.memory.copyIn(block, RAW_HEADER_BYTES, value, valueBytes, length);
+    tail.valueWord = block, tail.lengthBytes = 0;
+  }
+
+  /**
+   * Gives a key the value that `#tail` describes, in the entry that is there when the block fits, else in a new one; frees what the
+   * key held. The caller writes inline bytes or the integer. `found` is what the last lookup of this key returned.
+   */
+  #storeTail(
+    db: Database,
+    found: Address,
+    key: Uint8Array,
+    keyBytes: number,
+    keyLengthBytes: number,
+    keepExpiry: boolean,
+    type: number = TYPE.string,
+  ): Address {
+    const memory = this.memory, tail = this.#tail;
+    const oldInfo = found === NONE ? 0 : memory.u32(found, ENTRY.keyInfo);
+    const expiry = keepExpiry ? oldInfo & HAS_EXPIRY : 0;
+    const info = keyLengthBytes | expiry | (tail.inline ? INLINE : 0);
+    const sizeBytes = tail.encoding === ENCODING.int && type === TYPE.string ? intOffset(info) + 8 : tailOffset(info) + tail.lengthBytes;
+    if (found === NONE) return this.#createEntry(db, key, keyBytes, keyLengthBytes, info, sizeBytes, type);
+    const sameBlock = (oldInfo & HAS_EXPIRY) === expiry && this.allocator.sizeFor(sizeBytes) === this.allocator.allocatedBytes(found);
+    let entry = found;
+    if (!sameBlock) {
+      entry = this.#allocateFor(tail, sizeBytes);
+      memory.copyIn(entry, ENTRY.key, key, keyBytes, keyLengthBytes);
+      if (expiry !== 0) this.#carryExpiry(db, found, entry, info);
+      else this.#dropExpiry(db, found);
+    }
+    this.#freeValue(found, this.lazyOverwrite);
+    const access = memory.snapshotLive && sameBlock ? memory.u32(found, ENTRY.meta) >>> 8 : this.#freshAccess(found);
+    memory.setU32(entry, ENTRY.meta, (type | (tail.encoding << 4) | (access << 8)) >>> 0);
+    memory.setU32(entry, ENTRY.valueWord, tail.valueWord);
+    if (sameBlock && oldInfo === info) return entry;
+    memory.setU32(entry, ENTRY.keyInfo, info);
+    if (sameBlock) return entry;
+    this.dict.replaceFound(db.dict, found, entry);
+    this.allocator.free(found);
+    return entry;
+  }
+
+  #createEntry(
+    db: Database,
+    key: Uint8Array,
+    keyBytes: number,
+    keyLengthBytes: number,
+    info: number,
+    sizeBytes: number,
+    type: number,
+  ): Address {
+    const memory = this.memory, tail = this.#tail;
+    const entry = this.#allocateFor(tail, sizeBytes);
+    memory.setU32(entry, ENTRY.keyInfo, info);
+    memory.setU32(entry, ENTRY.meta, (type | (tail.encoding << 4) | (this.#freshAccess(NONE) << 8)) >>> 0);
+    memory.setU32(entry, ENTRY.valueWord, tail.valueWord);
+    memory.copyIn(entry, ENTRY.key, key, keyBytes, keyLengthBytes);
+    try {
+      this.dict.insertMissed(db.dict, entry);
+    } catch (error) {
+      this.freeEntry(entry, false);
+      throw error;
+    }
+    memory.cow.writtenBytes += keyLengthBytes;
+    return entry;
+  }
+
+  /** A block for an entry; when there is none, the value's own block must not leak. */
+  #allocateFor(tail: Tail, sizeBytes: number): Address {
+    try {
+      return this.allocator.allocate(sizeBytes, OWNER.entry);
+    } catch (error) {
+      if (!tail.inline && tail.valueWord !== 0 && tail.encoding <= ENCODING.embstr && tail.encoding !== ENCODING.int) {
+        this.allocator.free(tail.valueWord as Address);
+      }
+      throw error;
+    }
+  }
+
+  #freshAccess(found: Address): number {
+    if (this.nextLfu === null) return this.accessStamp;
+    return found === NONE ? this.accessStamp : this.memory.u32(found, ENTRY.meta) >>> 8;
+  }
+
+  /** Bytes a string value could hold where it is. */
+  #capacity(entry: Address): number {
+    const memory = this.memory, info = memory.u32(entry, ENTRY.keyInfo);
+    if ((info & INLINE) !== 0) return Math.min(INLINE_BYTES_MAX, this.allocator.allocatedBytes(entry) - tailOffset(info));
+    return this.allocator.allocatedBytes(valueOf(memory, entry)) - RAW_HEADER_BYTES;
+  }
+
+  /** Moves a string to a block with room to grow; returns the entry, which may have moved. */
+  #growString(db: Database, found: Address, newLength: number): Address {
+    const memory = this.memory, place = this.place, info = memory.u32(found, ENTRY.keyInfo);
+    const oldLength = place.lengthBytes;
+    const block = this.allocator.allocate(RAW_HEADER_BYTES + newLength + Math.min(newLength, GROWTH_BYTES_MAX), OWNER.value);
+    memory.setU32(block, 0, oldLength);
+    memory.copy(place.block, place.offsetBytes, block, RAW_HEADER_BYTES, oldLength);
+    if ((info & INLINE) === 0) {
+      this.allocator.free(valueOf(memory, found));
+      memory.setU32(found, ENTRY.valueWord, block);
+      return found;
+    }
+    memory.setU32(found, ENTRY.keyInfo, info & ~INLINE);
+    memory.setU32(found, ENTRY.valueWord, block);
+    return this.#rebuild(db, found, info & ~INLINE);
+  }
+
+  #copyRaw(value: Address): Address {
+    const length = this.memory.u32(value, 0);
+    const copy = this.allocator.allocate(RAW_HEADER_BYTES + length, OWNER.value);
+    this.memory.copy(value, 0, copy, 0, RAW_HEADER_BYTES + length);
+    return copy;
+  }
+
+  /** Bytes of what follows the key and the expiry in an entry. */
+  #tailBytes(entry: Address, info: number): number {
+    if ((info & INLINE) !== 0) return this.memory.u32(entry, ENTRY.valueWord);
+    return encodingOf(this.memory, entry) === ENCODING.int ? 8 : 0;
+  }
+
+  #tailStart(entry: Address, info: number): number {
+    return encodingOf(this.memory, entry) === ENCODING.int ? intOffset(info) : tailOffset(info);
+  }
+
+  /** The same entry with other flags, in a block of the right size, put in the old one's place. Expiry fields are carried. */
+  #rebuild(db: Database, found: Address, info: number): Address {
+    const memory = this.memory, oldInfo = memory.u32(found, ENTRY.keyInfo);
+    const tailBytes = this.#tailBytes(found, oldInfo), start = this.#tailStart(found, info);
+    const entry = this.allocator.allocate(start + tailBytes, OWNER.entry);
+    memory.copy(found, 0, entry, 0, ENTRY.key + (info & KEY_LENGTH_MASK));
+    memory.setU32(entry, ENTRY.keyInfo, info);
+    memory.copy(found, this.#tailStart(found, oldInfo), entry, start, tailBytes);
+    if ((info & oldInfo & HAS_EXPIRY) !== 0) this.#carryExpiry(db, found, entry, info);
+    this.dict.replaceFound(db.dict, found, entry);
+    this.allocator.free(found);
+    return entry;
+  }
+
+  /** A copy of an entry under another key, linked and indexed nowhere; shares the value block. */
+  #withKey(found: Address, key: Uint8Array, keyBytes: number, length: number): Address {
+    const memory = this.memory, oldInfo = memory.u32(found, ENTRY.keyInfo);
+    const info = (oldInfo & ~KEY_LENGTH_MASK) | length;
+    const tailBytes = this.#tailBytes(found, oldInfo), start = this.#tailStart(found, info);
+    const entry = this.allocator.allocate(start + tailBytes, OWNER.entry);
+    memory.setU32(entry, ENTRY.keyInfo, info >>> 0);
+    memory.setU32(entry, ENTRY.meta, memory.u32(found, ENTRY.meta));
+    memory.setU32(entry, ENTRY.valueWord, memory.u32(found, ENTRY.valueWord));
+    memory.copyIn(entry, ENTRY.key, key, keyBytes, length);
+    if ((info & HAS_EXPIRY) !== 0) memory.setU64(entry, expiryOffset(length), expiresAtMs(memory, found));
+    memory.copy(found, this.#tailStart(found, oldInfo), entry, start, tailBytes);
+    return entry;
+  }
+
+  #expiryPlace(entry: Address): number {
+    return this.memory.u32(entry, expiryOffset(keyLength(this.memory, entry)) + 8);
+  }
+
+  #indexExpiry(db: Database, entry: Address): void {
+    this.memory.setU32(entry, expiryOffset(keyLength(this.memory, entry)) + 8, db.expiry.add(entry));
+  }
+
+  #carryExpiry(db: Database, from: Address, to: Address, info: number): void {
+    const at = expiryOffset(info & KEY_LENGTH_MASK);
+    this.memory.copy(from, at, to, at, EXPIRY_BYTES);
+    db.expiry.set(this.memory.u32(from, at + 8), to);
+  }
+
+  #dropExpiry(db: Database, entry: Address): void {
+    if (hasExpiry(this.memory, entry)) this.#dropExpiryPlace(db, this.#expiryPlace(entry));
+  }
+
+  #dropExpiryPlace(db: Database, place: number): void {
+    const moved = db.expiry.remove(place);
+    if (moved !== NONE) this.memory.setU32(moved, expiryOffset(keyLength(this.memory, moved)) + 8, place);
+  }
+}
+
+/** True when the bytes could be an integer: spares most values the parse. */
+function looksNumeric(bytes: Uint8Array, offset: number, length: number): boolean {
+  if (length === 0) return false;
+  const first = bytes[offset], last = bytes[offset + length - 1];
+  return ((first >= 0x30 && first <= 0x39) || first === 0x2d) && last >= 0x30 && last <= 0x39;
+}

@@ -1,0 +1,67 @@
+/**
+ * Frees in slices what nobody can reach any more: the dicts of FLUSHALL ASYNC and the large values of UNLINK.
+ * The cron and idle turns call `step`; a slice is bounded in blocks, so the loop never stalls for a free.
+ */
+import type { Address } from "../memory/mod.ts";
+import type { Keyspace } from "./keyspace.ts";
+import type { ValueType } from "./value_type.ts";
+
+interface DictJob {
+  dict: Address;
+  cursor: { slot: number };
+  left: number;
+}
+
+interface ValueJob {
+  type: ValueType;
+  value: Address;
+  encoding: number;
+}
+
+export class LazyFree {
+  readonly #keyspace: Keyspace;
+  readonly #dicts: DictJob[] = [];
+  readonly #values: ValueJob[] = [];
+  /** Objects freed this way since the start. */
+  freedObjects = 0;
+
+  constructor(keyspace: Keyspace) {
+    this.#keyspace = keyspace;
+  }
+
+  addDict(dict: Address, entries: number): void {
+    this.#dicts.push({ dict, cursor: { slot: 0 }, left: entries });
+  }
+
+  addValue(type: ValueType, value: Address, encoding: number): void {
+    this.#values.push({ type, value, encoding });
+  }
+
+  get pendingObjects(): number {
+    let pending = this.#values.length;
+    for (const job of this.#dicts) pending += job.left;
+    return pending;
+  }
+
+  /** Frees up to about `blocksMax` blocks; true when nothing is left. */
+  step(blocksMax: number): boolean {
+    const value = this.#values[0];
+    if (value !== undefined) {
+      if (value.type.freeSome(value.value, value.encoding, blocksMax)) this.#values.shift(), this.freedObjects++;
+      return false;
+    }
+    const job = this.#dicts[0];
+    if (job === undefined) return true;
+    const keyspace = this.#keyspace;
+    const taken = keyspace.dict.takeSome(job.dict, job.cursor, blocksMax, (entry) => {
+      keyspace.freeEntry(entry, true);
+      job.left--, this.freedObjects++;
+    });
+    if (taken === 0) keyspace.dict.destroy(job.dict), this.#dicts.shift();
+    return false;
+  }
+
+  finish(): void {
+    while (!this.step(4096));
+  }
+}

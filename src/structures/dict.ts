@@ -1,0 +1,481 @@
+/**
+ * Hash table in paged memory: chained, powers of two, grown and shrunk incrementally. Serves the keyspace and, later, fields and members.
+ *
+ * Header, u32 fields, little-endian:
+ *   0         4        8       12         16       20      24          28
+ *   | table 0 | log2 0 | used0 | table 1  | log2 1 | used1 | rehashAt  | paused |
+ * `table` is 0 for none. Up to 4096 slots it is one chunk of slots; above, a directory of chunk addresses, a chunk (16 KiB) being
+ * added when its first entry comes and freed when the rehash has emptied it: no large block is ever zeroed or freed at once.
+ * A slot is the address of the first entry of its chain; an entry begins with
+ *   0      4
+ *   | next | key length (29 bits), flags (3 bits) | …            the key's bytes at the offset fixed for the entry layout
+ * Invariants: `rehashAt` is NOT_REHASHING or the first slot of table 0 that may still hold entries; table 1 exists exactly while
+ * rehashing; inserts go to table 1 then. The dict never allocates or frees entries: their owner does.
+ */
+import type { KeyedHash } from "../base/siphash.ts";
+import { type Address, type Allocator, type LiveMemory, type MemoryReader, NONE, OutOfArenaError, OWNER } from "../memory/mod.ts";
+
+const HEADER = { table0: 0, log0: 4, used0: 8, table1: 12, log1: 16, used1: 20, rehashAt: 24, sizeBytes: 32 } as const;
+const NOT_REHASHING = 0xffffffff;
+const CHUNK_LOG2 = 12;
+const CHUNK_SLOTS = 1 << CHUNK_LOG2;
+const CHUNK_MASK = CHUNK_SLOTS - 1;
+const LOG2_MIN = 2;
+const LOG2_MAX = 31;
+export const KEY_LENGTH_MASK = 0x1fffffff;
+const KEY_INFO = 4;
+/** While a snapshot is live, tables grow only past this load, as growing dirties pages. */
+const FORCE_RATIO = 5;
+/** Empty slots one rehash step may pass over. */
+const EMPTY_VISITS_PER_STEP = 10;
+
+/** Where a table's slot lives: a block and an offset; `block` is 0 when its chunk is absent (all slots empty). */
+function slotBlock(memory: MemoryReader, table: Address, log2: number, slot: number): Address {
+  return log2 <= CHUNK_LOG2 ? table : memory.u32(table, (slot >>> CHUNK_LOG2) << 2) as Address;
+}
+
+export function dictSize(memory: MemoryReader, dict: Address): number {
+  return memory.u32(dict, HEADER.used0) + memory.u32(dict, HEADER.used1);
+}
+
+/** Calls `visit` for every entry; nothing may change meanwhile. For saving, rewriting and digests, on live or frozen memory. */
+export function forEachEntry(memory: MemoryReader, dict: Address, visit: (entry: Address) => void): void {
+  forEachInTable(memory, memory.u32(dict, HEADER.table0) as Address, memory.u32(dict, HEADER.log0), visit);
+  forEachInTable(memory, memory.u32(dict, HEADER.table1) as Address, memory.u32(dict, HEADER.log1), visit);
+}
+
+function forEachInTable(memory: MemoryReader, table: Address, log2: number, visit: (entry: Address) => void): void {
+  if (table === NONE) return;
+  const slots = 2 ** log2;
+  for (let first = 0; first < slots; first += CHUNK_SLOTS) {
+    const block = slotBlock(memory, table, log2, first);
+    if (block === NONE) continue;
+    const count = Math.min(CHUNK_SLOTS, slots);
+    for (let i = 0; i < count; i++) {
+      let entry = memory.u32(block, i << 2) as Address;
+      while (entry !== NONE) {
+        const next = memory.u32(entry, 0) as Address;
+        visit(entry);
+        entry = next;
+      }
+    }
+  }
+}
+
+/** The operations of one entry layout. Headers are passed in, so one instance serves all dicts of that layout. */
+export class Dict {
+  readonly #memory: LiveMemory;
+  readonly #allocator: Allocator;
+  readonly #hash: KeyedHash;
+  readonly #keyOffset: number;
+  /** Set by the last `findSlot`: what leads to the entry, 0 for the slot itself. */
+  #previous: Address = NONE;
+  #foundTable = 0;
+  #foundSlot = 0;
+  /** Hash of the key of the last `find`. */
+  #lastHash = 0;
+
+  constructor(memory: LiveMemory, allocator: Allocator, hash: KeyedHash, keyOffsetBytes: number) {
+    this.#memory = memory, this.#allocator = allocator, this.#hash = hash, this.#keyOffset = keyOffsetBytes;
+  }
+
+  create(): Address {
+    const dict = this.#allocator.allocate(HEADER.sizeBytes, OWNER.dictHeader);
+    this.#memory.fill(dict, 0, 0, HEADER.sizeBytes);
+    this.#memory.setU32(dict, HEADER.rehashAt, NOT_REHASHING);
+    return dict;
+  }
+
+  /** Frees the header and tables of a dict whose entries are gone (`takeSome` has returned 0 for the last time). */
+  destroy(dict: Address): void {
+    this.#freeTable(dict, 0), this.#freeTable(dict, 1);
+    this.#allocator.free(dict);
+  }
+
+  size(dict: Address): number {
+    return dictSize(this.#memory, dict);
+  }
+
+  slots(dict: Address): number {
+    const memory = this.#memory;
+    let slots = memory.u32(dict, HEADER.table0) === 0 ? 0 : 2 ** memory.u32(dict, HEADER.log0);
+    if (memory.u32(dict, HEADER.table1) !== 0) slots += 2 ** memory.u32(dict, HEADER.log1);
+    return slots;
+  }
+
+  isRehashing(dict: Address): boolean {
+    return this.#memory.u32(dict, HEADER.rehashAt) !== NOT_REHASHING;
+  }
+
+  /** The entry with this key, or NONE. Moves one slot along when a rehash is under way. */
+  find(dict: Address, key: Uint8Array, keyBytes: number, length: number): Address {
+    const memory = this.#memory;
+    if (memory.u32(dict, HEADER.rehashAt) !== NOT_REHASHING) this.#rehashOnUse(dict);
+    const hash = this.#lastHash = this.#hash.hash(key, keyBytes, length);
+    const entry = this.#findIn(dict, 0, hash, key, keyBytes, length);
+    if (entry !== NONE || memory.u32(dict, HEADER.table1) === 0) return entry;
+    return this.#findIn(dict, 1, hash, key, keyBytes, length);
+  }
+
+  /** Links an entry whose key is not in the dict yet. May throw OutOfArenaError, having changed nothing. */
+  insert(dict: Address, entry: Address): void {
+    this.#insertHashed(dict, entry, this.#hashOf(entry));
+  }
+
+  /** The same for the key that the last `find` did not find. */
+  insertMissed(dict: Address, entry: Address): void {
+    this.#insertHashed(dict, entry, this.#lastHash);
+  }
+
+  #insertHashed(dict: Address, entry: Address, hash: number): void {
+    const memory = this.#memory;
+    this.#growIfNeeded(dict);
+    const table = memory.u32(dict, HEADER.rehashAt) === NOT_REHASHING ? 0 : 1;
+    this.#link(dict, table, entry, hash);
+    const used = table === 0 ? HEADER.used0 : HEADER.used1;
+    memory.setU32(dict, used, memory.u32(dict, used) + 1);
+  }
+
+  /** Unlinks the entry that the last `find` returned (nothing else may have been called in between). */
+  unlinkFound(dict: Address, entry: Address): void {
+    const memory = this.#memory;
+    this.#setLink(dict, memory.u32(entry, 0));
+    const used = this.#foundTable === 0 ? HEADER.used0 : HEADER.used1;
+    memory.setU32(dict, used, memory.u32(dict, used) - 1);
+  }
+
+  /** Puts `entry` (same key) where the entry that the last `find` returned stands. */
+  replaceFound(dict: Address, found: Address, entry: Address): void {
+    this.#memory.setU32(entry, 0, this.#memory.u32(found, 0));
+    this.#setLink(dict, entry);
+  }
+
+  /** Rehashes up to `slots` slots; returns false when nothing is left to do. */
+  rehash(dict: Address, slots: number): boolean {
+    const memory = this.#memory;
+    if (!this.isRehashing(dict)) return false;
+    if (memory.snapshotLive && !this.#growthIsForced(dict)) return false;
+    let at = memory.u32(dict, HEADER.rehashAt), emptyVisits = slots * EMPTY_VISITS_PER_STEP;
+    const table = memory.u32(dict, HEADER.table0) as Address, log2 = memory.u32(dict, HEADER.log0);
+    for (let step = 0; step < slots; step++) {
+      if (memory.u32(dict, HEADER.used0) === 0) return this.#finishRehash(dict);
+      let block = slotBlock(memory, table, log2, at);
+      while (block === NONE || memory.u32(block, (at & CHUNK_MASK) << 2) === 0) {
+        at = block === NONE ? (at | CHUNK_MASK) + 1 : this.#advance(dict, table, log2, at);
+        if (--emptyVisits === 0) {
+          memory.setU32(dict, HEADER.rehashAt, at);
+          return true;
+        }
+        block = slotBlock(memory, table, log2, at);
+      }
+      this.#moveChain(dict, block, at);
+      at = this.#advance(dict, table, log2, at);
+      memory.setU32(dict, HEADER.rehashAt, at);
+    }
+    return memory.u32(dict, HEADER.used0) === 0 ? this.#finishRehash(dict) : true;
+  }
+
+  /** Makes room for `entries` at once, so that loading a file does not rehash on the way. */
+  reserve(dict: Address, entries: number): void {
+    const log2 = log2For(entries);
+    if (this.isRehashing(dict) || log2 <= this.#log2Of(dict)) return;
+    this.#resizeTo(dict, log2);
+  }
+
+  /** Starts to shrink a table that is less than a tenth full; the cron calls it. */
+  shrinkIfSparse(dict: Address): void {
+    const memory = this.#memory;
+    if (this.isRehashing(dict) || memory.snapshotLive || memory.u32(dict, HEADER.table0) === 0) return;
+    const slots = 2 ** memory.u32(dict, HEADER.log0), used = memory.u32(dict, HEADER.used0);
+    if (slots > 2 ** LOG2_MIN && used * 10 < slots) this.#resizeTo(dict, log2For(used));
+  }
+
+  /**
+   * Visits the entries of one cursor position and returns the next cursor, 0 at the end. The cursor counts with its bits reversed, so
+   * that growing and shrinking between calls never makes it miss an entry that is there all the time.
+   */
+  scan(dict: Address, cursor: number, visit: (entry: Address) => void): number {
+    const memory = this.#memory;
+    if (this.size(dict) === 0) return 0;
+    const log0 = memory.u32(dict, HEADER.log0);
+    if (!this.isRehashing(dict)) {
+      this.#visitSlot(dict, 0, cursor & mask(log0), visit);
+      return nextCursor(cursor, mask(log0));
+    }
+    const log1 = memory.u32(dict, HEADER.log1);
+    const small = log0 <= log1 ? 0 : 1, large = 1 - small;
+    const smallMask = mask(Math.min(log0, log1)), largeMask = mask(Math.max(log0, log1));
+    this.#visitSlot(dict, small, cursor & smallMask, visit);
+    let next = cursor;
+    do {
+      this.#visitSlot(dict, large, next & largeMask, visit);
+      next = nextCursor(next, largeMask);
+    } while ((next & (smallMask ^ largeMask)) !== 0);
+    return next;
+  }
+
+  /** An entry chosen at random, or NONE when empty; `random(n)` is uniform below n. Slightly biased by chain length, as in Redis. */
+  randomEntry(dict: Address, random: (below: number) => number): Address {
+    const memory = this.#memory;
+    if (this.size(dict) === 0) return NONE;
+    const slots0 = 2 ** memory.u32(dict, HEADER.log0);
+    const first = this.isRehashing(dict) ? memory.u32(dict, HEADER.rehashAt) : 0;
+    const slots = this.slots(dict);
+    let entry: Address;
+    do {
+      const slot = first + random(slots - first);
+      entry = slot < slots0 ? this.#slotValue(dict, 0, slot) : this.#slotValue(dict, 1, slot - slots0);
+    } while (entry === NONE);
+    let length = 0;
+    for (let one = entry; one !== NONE; one = memory.u32(one, 0) as Address) length++;
+    for (let steps = random(length); steps > 0; steps--) entry = memory.u32(entry, 0) as Address;
+    return entry;
+  }
+
+  /**
+   * Unlinks up to about `entriesMax` entries of a dict that is going away and hands each to `take`; returns how many were taken.
+   * `cursor` is the slot to go on from; it counts through both tables.
+   */
+  takeSome(dict: Address, cursor: { slot: number }, entriesMax: number, take: (entry: Address) => void): number {
+    const memory = this.#memory;
+    const slots0 = memory.u32(dict, HEADER.table0) === 0 ? 0 : 2 ** memory.u32(dict, HEADER.log0);
+    const slots = this.slots(dict);
+    let taken = 0, visits = entriesMax * EMPTY_VISITS_PER_STEP;
+    while (cursor.slot < slots && taken < entriesMax && visits-- > 0) {
+      const table = cursor.slot < slots0 ? 0 : 1;
+      let entry = this.#slotValue(dict, table, table === 0 ? cursor.slot : cursor.slot - slots0);
+      while (entry !== NONE) {
+        const next = memory.u32(entry, 0) as Address;
+        take(entry);
+        taken++;
+        entry = next;
+      }
+      cursor.slot++;
+    }
+    return cursor.slot < slots ? Math.max(taken, 1) : taken;
+  }
+
+  /** Bytes of header and tables. */
+  overheadBytes(dict: Address): number {
+    return this.#allocator.allocatedBytes(dict) + this.#tableBytes(dict, 0) + this.#tableBytes(dict, 1);
+  }
+
+  /** Lengths of chains, for DEBUG HTSTATS: counts[n] slots hold n entries. */
+  chainLengths(dict: Address, table: 0 | 1): number[] {
+    const counts: number[] = [];
+    if (this.#tableOf(dict, table) === NONE) return counts;
+    for (let slot = 0; slot < 2 ** this.#logOf(dict, table); slot++) {
+      let length = 0;
+      for (let e = this.#slotValue(dict, table, slot); e !== NONE; e = this.#memory.u32(e, 0) as Address) length++;
+      counts[length] = (counts[length] ?? 0) + 1;
+    }
+    return counts;
+  }
+
+  #tableOf(dict: Address, table: number): Address {
+    return this.#memory.u32(dict, table === 0 ? HEADER.table0 : HEADER.table1) as Address;
+  }
+
+  #logOf(dict: Address, table: number): number {
+    return this.#memory.u32(dict, table === 0 ? HEADER.log0 : HEADER.log1);
+  }
+
+  #log2Of(dict: Address): number {
+    return this.#memory.u32(dict, HEADER.table0) === 0 ? -1 : this.#memory.u32(dict, HEADER.log0);
+  }
+
+  #findIn(dict: Address, table: number, hash: number, key: Uint8Array, keyBytes: number, length: number): Address {
+    const memory = this.#memory;
+    const root = this.#tableOf(dict, table);
+    if (root === NONE) return NONE;
+    const log2 = this.#logOf(dict, table), slot = (hash & mask(log2)) >>> 0;
+    const block = slotBlock(memory, root, log2, slot);
+    if (block === NONE) return NONE;
+    let previous = NONE, entry = memory.u32(block, (slot & CHUNK_MASK) << 2) as Address;
+    while (entry !== NONE) {
+      if ((memory.u32(entry, KEY_INFO) & KEY_LENGTH_MASK) === length && memory.equals(entry, this.#keyOffset, key, keyBytes, length)) {
+        this.#previous = previous, this.#foundTable = table, this.#foundSlot = slot;
+        return entry;
+      }
+      previous = entry;
+      entry = memory.u32(entry, 0) as Address;
+    }
+    return NONE;
+  }
+
+  #setLink(dict: Address, target: number): void {
+    if (this.#previous !== NONE) return this.#memory.setU32(this.#previous, 0, target);
+    const table = this.#foundTable, slot = this.#foundSlot;
+    const block = slotBlock(this.#memory, this.#tableOf(dict, table), this.#logOf(dict, table), slot);
+    this.#memory.setU32(block, (slot & CHUNK_MASK) << 2, target);
+  }
+
+  #hashOf(entry: Address): number {
+    const memory = this.#memory, length = memory.u32(entry, KEY_INFO) & KEY_LENGTH_MASK;
+    return this.#hash.hash(memory.bytesOf(entry), memory.placeOf(entry) + this.#keyOffset, length);
+  }
+
+  #link(dict: Address, table: number, entry: Address, hash: number): void {
+    const memory = this.#memory;
+    const log2 = this.#logOf(dict, table), slot = (hash & mask(log2)) >>> 0;
+    const block = this.#chunkForWrite(this.#tableOf(dict, table), log2, slot);
+    const at = (slot & CHUNK_MASK) << 2;
+    memory.setU32(entry, 0, memory.u32(block, at));
+    memory.setU32(block, at, entry);
+  }
+
+  #chunkForWrite(table: Address, log2: number, slot: number): Address {
+    const block = slotBlock(this.#memory, table, log2, slot);
+    if (block !== NONE) return block;
+    const chunk = this.#zeroed(CHUNK_SLOTS * 4);
+    this.#memory.setU32(table, (slot >>> CHUNK_LOG2) << 2, chunk);
+    return chunk;
+  }
+
+  #zeroed(sizeBytes: number): Address {
+    const block = this.#allocator.allocate(sizeBytes, OWNER.dictTable);
+    this.#memory.fill(block, 0, 0, sizeBytes);
+    return block;
+  }
+
+  #newTable(log2: number): Address {
+    return this.#zeroed(log2 <= CHUNK_LOG2 ? 4 << log2 : 4 << (log2 - CHUNK_LOG2));
+  }
+
+  #freeTable(dict: Address, table: number): void {
+    const memory = this.#memory, root = this.#tableOf(dict, table), log2 = this.#logOf(dict, table);
+    if (root === NONE) return;
+    for (let i = 0; log2 > CHUNK_LOG2 && i < 2 ** (log2 - CHUNK_LOG2); i++) {
+      const chunk = memory.u32(root, i << 2) as Address;
+      if (chunk !== NONE) this.#allocator.free(chunk);
+    }
+    this.#allocator.free(root);
+  }
+
+  #tableBytes(dict: Address, table: number): number {
+    const root = this.#tableOf(dict, table), log2 = this.#logOf(dict, table);
+    if (root === NONE) return 0;
+    let bytes = this.#allocator.allocatedBytes(root);
+    for (let i = 0; log2 > CHUNK_LOG2 && i < 2 ** (log2 - CHUNK_LOG2); i++) {
+      if (this.#memory.u32(root, i << 2) !== 0) bytes += CHUNK_SLOTS * 4;
+    }
+    return bytes;
+  }
+
+  #slotValue(dict: Address, table: number, slot: number): Address {
+    const block = slotBlock(this.#memory, this.#tableOf(dict, table), this.#logOf(dict, table), slot);
+    return block === NONE ? NONE : this.#memory.u32(block, (slot & CHUNK_MASK) << 2) as Address;
+  }
+
+  #visitSlot(dict: Address, table: number, slot: number, visit: (entry: Address) => void): void {
+    let entry = this.#slotValue(dict, table, slot >>> 0);
+    while (entry !== NONE) {
+      const next = this.#memory.u32(entry, 0) as Address;
+      visit(entry);
+      entry = next;
+    }
+  }
+
+  #growIfNeeded(dict: Address): void {
+    const memory = this.#memory;
+    if (memory.u32(dict, HEADER.rehashAt) !== NOT_REHASHING) return;
+    if (memory.u32(dict, HEADER.table0) === 0) {
+      memory.setU32(dict, HEADER.table0, this.#newTable(LOG2_MIN));
+      memory.setU32(dict, HEADER.log0, LOG2_MIN);
+      return;
+    }
+    const used = memory.u32(dict, HEADER.used0), log2 = memory.u32(dict, HEADER.log0);
+    if (used < 2 ** log2 || log2 === LOG2_MAX) return;
+    if (memory.snapshotLive && used < FORCE_RATIO * 2 ** log2) return;
+    this.#resizeTo(dict, log2For(used + 1));
+  }
+
+  #growthIsForced(dict: Address): boolean {
+    return this.#memory.u32(dict, HEADER.used0) + this.#memory.u32(dict, HEADER.used1) >
+      FORCE_RATIO * 2 ** this.#memory.u32(dict, HEADER.log0);
+  }
+
+  #resizeTo(dict: Address, log2: number): void {
+    const memory = this.#memory;
+    if (memory.u32(dict, HEADER.table0) !== 0 && log2 === memory.u32(dict, HEADER.log0)) return;
+    const table = this.#newTable(log2);
+    if (memory.u32(dict, HEADER.table0) === 0) {
+      memory.setU32(dict, HEADER.table0, table), memory.setU32(dict, HEADER.log0, log2);
+      return;
+    }
+    memory.setU32(dict, HEADER.table1, table), memory.setU32(dict, HEADER.log1, log2);
+    memory.setU32(dict, HEADER.used1, 0), memory.setU32(dict, HEADER.rehashAt, 0);
+  }
+
+  /** A step on the way of another command; with the arena full the rehash waits, and the command does not suffer. */
+  #rehashOnUse(dict: Address): void {
+    try {
+      this.rehash(dict, 1);
+    } catch (error) {
+      if (!(error instanceof OutOfArenaError)) throw error;
+    }
+  }
+
+  /** Step to the next slot of table 0; a chunk that is passed for good is empty now and goes back. */
+  #advance(dict: Address, table: Address, log2: number, at: number): number {
+    if (log2 > CHUNK_LOG2 && (at & CHUNK_MASK) === CHUNK_MASK) {
+      const place = (at >>> CHUNK_LOG2) << 2;
+      const chunk = this.#memory.u32(table, place) as Address;
+      if (chunk !== NONE) {
+        this.#memory.setU32(dict, HEADER.rehashAt, at + 1);
+        this.#memory.setU32(table, place, NONE);
+        this.#allocator.free(chunk);
+      }
+    }
+    return at + 1;
+  }
+
+  #moveChain(dict: Address, block: Address, at: number): void {
+    const memory = this.#memory, place = (at & CHUNK_MASK) << 2;
+    let entry = memory.u32(block, place) as Address;
+    while (entry !== NONE) {
+      const next = memory.u32(entry, 0) as Address;
+      // Linking may need a chunk and fail; until it succeeds the entry stays where it was.
+      this.#link(dict, 1, entry, this.#hashOf(entry));
+      memory.setU32(block, place, next);
+      memory.setU32(dict, HEADER.used0, memory.u32(dict, HEADER.used0) - 1);
+      memory.setU32(dict, HEADER.used1, memory.u32(dict, HEADER.used1) + 1);
+      entry = next;
+    }
+  }
+
+  #finishRehash(dict: Address): boolean {
+    const memory = this.#memory;
+    this.#freeTable(dict, 0);
+    memory.setU32(dict, HEADER.table0, memory.u32(dict, HEADER.table1));
+    memory.setU32(dict, HEADER.log0, memory.u32(dict, HEADER.log1));
+    memory.setU32(dict, HEADER.used0, memory.u32(dict, HEADER.used1));
+    memory.setU32(dict, HEADER.table1, 0), memory.setU32(dict, HEADER.log1, 0);
+    memory.setU32(dict, HEADER.used1, 0), memory.setU32(dict, HEADER.rehashAt, NOT_REHASHING);
+    return false;
+  }
+}
+
+function log2For(entries: number): number {
+  let log2 = LOG2_MIN;
+  while (log2 < LOG2_MAX && 2 ** log2 < entries) log2++;
+  return log2;
+}
+
+function mask(log2: number): number {
+  return 2 ** log2 - 1;
+}
+
+/** Increments the bits of `cursor` under `mask` from the top down. */
+function nextCursor(cursor: number, mask: number): number {
+  return reverseBits(reverseBits((cursor | ~mask) >>> 0) + 1);
+}
+
+function reverseBits(value: number): number {
+  let v = value >>> 0;
+  v = ((v >>> 1) & 0x55555555) | ((v & 0x55555555) << 1);
+  v = ((v >>> 2) & 0x33333333) | ((v & 0x33333333) << 2);
+  v = ((v >>> 4) & 0x0f0f0f0f) | ((v & 0x0f0f0f0f) << 4);
+  v = ((v >>> 8) & 0x00ff00ff) | ((v & 0x00ff00ff) << 8);
+  return ((v >>> 16) | (v << 16)) >>> 0;
+}
