@@ -153,7 +153,7 @@ export function unknownKeys(flags: readonly KeyFlag[], notes: string): KeySpec {
   return { flags, beginSearch: { type: "unknown" }, findKeys: { type: "unknown" }, notes };
 }
 
-type ArgumentTraits = Omit<ArgumentFacts, "name" | "type" | "keySpecIndex" | "arguments">;
+type ArgumentTraits = Omit<ArgumentFacts, "name" | "type" | "arguments">;
 
 export const OPTIONAL: ArgumentTraits = { optional: true };
 export const MULTIPLE: ArgumentTraits = { multiple: true };
