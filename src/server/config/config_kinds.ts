@@ -1,7 +1,7 @@
 /**
  * The kinds of configuration value: how each is read from arguments, printed for CONFIG GET, written to redis.conf, and
  * handed to the server. Error texts are Redis 7.0's.
- * Invariants: `parse` is pure and returns a new value or throws ConfigValueError; `format` of a parsed value parses to the same value.
+ * Invariant: `parse` is pure; it returns a new value or throws ConfigValueError, and never touches the current one.
  * Never knows the name of a directive.
  */
 
@@ -436,10 +436,10 @@ function parsePercentile(text: ByteString): number {
 
 /** Every class of keyspace events in the order Redis prints them. */
 const EVENT_CLASSES = "g$lshzxetdnKEm";
-/** The classes that "A" stands for. When all are wanted, "n" is not printed either, as in Redis. */
+/** The classes that "A" stands for. */
 const EVENTS_OF_A = "g$lshzxetd";
 
-/** The value is the canonical spelling: classes without repeats, "A" where it stands for all of its own. */
+/** The value lists classes without repeats, "A" where it stands for all of its own. */
 export function keyspaceEventsKind(): Kind<ByteString> {
   return {
     defaultValue: "",
@@ -447,7 +447,8 @@ export function keyspaceEventsKind(): Kind<ByteString> {
       if (args.length !== 1) throw new ConfigValueError(WRONG_NUMBER_OF_ARGUMENTS);
       return canonicalEvents(args[0]);
     },
-    format: identity,
+    // Redis forgets to print "n" next to "A".
+    format: (value) => value.startsWith("A") ? value.replace("n", "") : value,
     rewrite: (value) => single(quoteArgument(value), value !== ""),
     setting: identity,
   };
@@ -462,8 +463,8 @@ function canonicalEvents(text: ByteString): ByteString {
     for (const event of char === "A" ? EVENTS_OF_A : char) wanted.add(event);
   }
   const isAll = [...EVENTS_OF_A].every((event) => wanted.has(event));
-  const isPrinted = (event: string) => wanted.has(event) && !(isAll && (EVENTS_OF_A + "n").includes(event));
-  return (isAll ? "A" : "") + [...EVENT_CLASSES].filter(isPrinted).join("");
+  const isListed = (event: string) => wanted.has(event) && !(isAll && EVENTS_OF_A.includes(event));
+  return (isAll ? "A" : "") + [...EVENT_CLASSES].filter(isListed).join("");
 }
 
 /** "host port" of a master, empty for none. */
