@@ -1,0 +1,20 @@
+/** Error replies, in Redis's own words. Those without a code get "ERR " from the reply writer. */
+export const ERROR = {
+  wrongType: "WRONGTYPE Operation against a key holding the wrong kind of value",
+  syntax: "syntax error",
+  notInteger: "value is not an integer or out of range",
+  notFloat: "value is not a valid float",
+  noSuchKey: "no such key",
+  overflow: "increment or decrement would overflow",
+  outOfRange: "index out of range",
+  dbIndexOutOfRange: "DB index is out of range",
+  invalidDbIndex: "invalid DB index",
+  oom: "OOM command not allowed when used memory > 'maxmemory'.",
+  arenaFull: "OOM command not allowed when used memory > 'arena-max'.",
+  loading: "LOADING Redis is loading the dataset in memory",
+  noAuth: "NOAUTH Authentication required.",
+  execAbort: "EXECABORT Transaction discarded because of previous errors.",
+  sameObject: "source and destination objects are the same",
+  busyKey: "BUSYKEY Target key name already exists.",
+  stringTooLong: "string exceeds maximum allowed size (proto-max-bulk-len)",
+} as const;

@@ -1,0 +1,255 @@
+/**
+ * Writes replies straight into a client's output buffer, in RESP2 or RESP3.
+ *
+ * The buffer grows by doubling and is handed to the network whole; `take` exchanges it for a spare one, so a reply is never copied
+ * on its way. Scalars, short bulks and integers allocate nothing.
+ */
+import { ascii, utf8Encode } from "../base/bytes.ts";
+import { formatDouble17 } from "../base/double.ts";
+import { formatI64, formatInteger, I64 } from "../base/integer.ts";
+
+/** Memory that a bulk can be copied out of; `Block` is the memory's kind of address. */
+export interface BlockReader<Block> {
+  copyOut(block: Block, offsetBytes: number, target: Uint8Array, targetBytes: number, lengthBytes: number): void;
+}
+
+export const REPLY_BUFFER_BYTES = 16 * 1024;
+/** Longest line of type byte, number and CRLF. */
+const HEADER_BYTES_MAX = 24;
+const CR = 13, LF = 10;
+const TYPE_BYTE = {
+  status: 0x2b,
+  error: 0x2d,
+  integer: 0x3a,
+  bulk: 0x24,
+  array: 0x2a,
+  map: 0x25,
+  set: 0x7e,
+  push: 0x3e,
+  double: 0x2c,
+  verbatim: 0x3d,
+} as const;
+const OK = ascii("+OK\r\n");
+const NULL_BULK = ascii("$-1\r\n");
+const NULL_ARRAY = ascii("*-1\r\n");
+const NULL_RESP3 = ascii("_\r\n");
+const TRUE_RESP3 = ascii("#t\r\n");
+const FALSE_RESP3 = ascii("#f\r\n");
+
+export class ReplyWriter {
+  buffer: Uint8Array = new Uint8Array(REPLY_BUFFER_BYTES);
+  length = 0;
+  /** 2 or 3. */
+  protocol = 2;
+  /** Error replies written so far: dispatch compares before and after a command. */
+  errors = 0;
+  /** Text of the last error, without the dash. */
+  lastError = "";
+  readonly #number = new Uint8Array(HEADER_BYTES_MAX + 8);
+  #spare: Uint8Array | null = null;
+
+  // ---- scalars -------------------------------------------------------------------------------------------------
+
+  ok(): void {
+    this.raw(OK);
+  }
+
+  status(text: string): void {
+    this.#line(TYPE_BYTE.status, text);
+  }
+
+  /** An error; a text that does not start with an upper-case code gets "ERR ". Line breaks become spaces. */
+  error(text: string): void {
+    const whole = /^[A-Z][A-Z0-9]* /.test(text) || /^[A-Z]+$/.test(text) ? text : "ERR " + text;
+    this.errorWithCode(whole);
+  }
+
+  /** An error whose text is complete as it is. */
+  errorWithCode(text: string): void {
+    this.errors++;
+    this.lastError = text;
+    this.#line(TYPE_BYTE.error, text.replace(/[\r\n]/g, " "));
+  }
+
+  integer(value: number): void {
+    this.#ensure(HEADER_BYTES_MAX);
+    this.#header(TYPE_BYTE.integer, value);
+  }
+
+  i64(value: I64): void {
+    this.#ensure(HEADER_BYTES_MAX);
+    this.buffer[this.length++] = TYPE_BYTE.integer;
+    this.length = formatI64(value, this.buffer, this.length);
+    this.#crlf();
+  }
+
+  /** A double in RESP3, its text as a bulk in RESP2. */
+  double(value: number): void {
+    const text = formatDouble17(value);
+    if (this.protocol === 2) return this.text(text);
+    this.#line(TYPE_BYTE.double, text);
+  }
+
+  boolean(value: boolean): void {
+    if (this.protocol === 2) return this.integer(value ? 1 : 0);
+    this.raw(value ? TRUE_RESP3 : FALSE_RESP3);
+  }
+
+  null(): void {
+    this.raw(this.protocol === 2 ? NULL_BULK : NULL_RESP3);
+  }
+
+  nullArray(): void {
+    this.raw(this.protocol === 2 ? NULL_ARRAY : NULL_RESP3);
+  }
+
+  // ---- bulks ---------------------------------------------------------------------------------------------------
+
+  bulk(bytes: Uint8Array, offset: number, length: number): void {
+    this.#ensure(HEADER_BYTES_MAX + length + 2);
+    this.#header(TYPE_BYTE.bulk, length);
+    this.#copy(bytes, offset, length);
+    this.#crlf();
+  }
+
+  /** A bulk whose bytes are in paged memory. */
+  bulkFrom<Block>(memory: BlockReader<Block>, block: Block, offsetBytes: number, length: number): void {
+    this.#ensure(HEADER_BYTES_MAX + length + 2);
+    this.#header(TYPE_BYTE.bulk, length);
+    memory.copyOut(block, offsetBytes, this.buffer, this.length, length);
+    this.length += length;
+    this.#crlf();
+  }
+
+  /** A bulk with the decimal text of an integer. */
+  bulkInteger(value: I64): void {
+    const length = formatI64(value, this.#number, 0);
+    this.bulk(this.#number, 0, length);
+  }
+
+  text(value: string): void {
+    const bytes = utf8Encode(value);
+    this.bulk(bytes, 0, bytes.length);
+  }
+
+  bytes(value: Uint8Array): void {
+    this.bulk(value, 0, value.length);
+  }
+
+  /** Text with a format ("txt"), which RESP2 clients get as a bulk. */
+  verbatim(value: string, format = "txt"): void {
+    if (this.protocol === 2) return this.text(value);
+    const bytes = utf8Encode(`${format}:${value}`);
+    this.#ensure(HEADER_BYTES_MAX + bytes.length + 2);
+    this.#header(TYPE_BYTE.verbatim, bytes.length);
+    this.#copy(bytes, 0, bytes.length);
+    this.#crlf();
+  }
+
+  // ---- aggregates ----------------------------------------------------------------------------------------------
+
+  startArray(count: number): void {
+    this.#ensure(HEADER_BYTES_MAX);
+    this.#header(TYPE_BYTE.array, count);
+  }
+
+  /** A map of `pairs` pairs; an array twice as long in RESP2. */
+  startMap(pairs: number): void {
+    this.#ensure(HEADER_BYTES_MAX);
+    if (this.protocol === 2) this.#header(TYPE_BYTE.array, pairs * 2);
+    else this.#header(TYPE_BYTE.map, pairs);
+  }
+
+  startSet(count: number): void {
+    this.#ensure(HEADER_BYTES_MAX);
+    this.#header(this.protocol === 2 ? TYPE_BYTE.array : TYPE_BYTE.set, count);
+  }
+
+  /** Out-of-band data in RESP3, an array in RESP2. */
+  startPush(count: number): void {
+    this.#ensure(HEADER_BYTES_MAX);
+    this.#header(this.protocol === 2 ? TYPE_BYTE.array : TYPE_BYTE.push, count);
+  }
+
+  /** Bytes that are a complete reply already. */
+  raw(bytes: Uint8Array): void {
+    this.#ensure(bytes.length);
+    this.#copy(bytes, 0, bytes.length);
+  }
+
+  /**
+   * Leaves room for an array header whose count is not known yet; returns the mark that `setDeferred` takes.
+   * What is written in between is moved once, when the count is set.
+   */
+  deferArray(): number {
+    return this.length;
+  }
+
+  setDeferredArray(mark: number, count: number): void {
+    const size = 1 + formatInteger(count, this.#number, 0) + 2;
+    this.#ensure(size);
+    this.buffer.copyWithin(mark + size, mark, this.length);
+    const end = this.length + size;
+    this.length = mark;
+    this.#header(TYPE_BYTE.array, count);
+    this.length = end;
+  }
+
+  /** Forgets what was written after `length`. */
+  truncate(length: number): void {
+    this.length = length;
+  }
+
+  /** The filled buffer; writing goes on in another one. The caller gives it back with `reuse` when the network is done. */
+  take(): Uint8Array {
+    const full = this.buffer;
+    this.buffer = this.#spare ?? new Uint8Array(REPLY_BUFFER_BYTES);
+    this.#spare = null;
+    this.length = 0;
+    return full;
+  }
+
+  reuse(buffer: Uint8Array): void {
+    if (buffer.length === REPLY_BUFFER_BYTES) this.#spare = buffer;
+  }
+
+  // ---- inside --------------------------------------------------------------------------------------------------
+
+  #ensure(bytes: number): void {
+    if (this.length + bytes > this.buffer.length) this.#grow(bytes);
+  }
+
+  #grow(bytes: number): void {
+    const larger = new Uint8Array(Math.max(this.length + bytes, this.buffer.length * 2));
+    larger.set(this.buffer.subarray(0, this.length));
+    this.buffer = larger;
+  }
+
+  #header(type: number, value: number): void {
+    const buffer = this.buffer;
+    buffer[this.length++] = type;
+    if (value >= 0 && value < 10) buffer[this.length++] = 0x30 + value;
+    else this.length = formatInteger(value, buffer, this.length);
+    this.#crlf();
+  }
+
+  #crlf(): void {
+    this.buffer[this.length++] = CR;
+    this.buffer[this.length++] = LF;
+  }
+
+  #copy(bytes: Uint8Array, offset: number, length: number): void {
+    const buffer = this.buffer, at = this.length;
+    if (length > 64) buffer.set(bytes.subarray(offset, offset + length), at);
+    else for (let i = 0; i < length; i++) buffer[at + i] = bytes[offset + i];
+    this.length = at + length;
+  }
+
+  #line(type: number, text: string): void {
+    const bytes = utf8Encode(text);
+    this.#ensure(bytes.length + 3);
+    this.buffer[this.length++] = type;
+    this.#copy(bytes, 0, bytes.length);
+    this.#crlf();
+  }
+}

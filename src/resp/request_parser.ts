@@ -1,0 +1,157 @@
+/**
+ * Parses requests in place in the query buffer: RESP arrays of bulk strings, and inline commands.
+ *
+ * Limits and error texts are Redis 7.0's. Invariants: bytes [start, end) of `buffer` are unparsed or belong to the request that is
+ * being parsed; a request split anywhere is resumed where it stopped (no byte is parsed twice but an incomplete length line);
+ * `args` point into `buffer` and stay valid until the next call of `next` or `room`. It never copies an argument, except for inline
+ * requests, whose quoting may change the bytes.
+ */
+import { parseSafeInteger } from "../base/integer.ts";
+import { Args } from "./args.ts";
+import { splitInlineArgs } from "./inline_args.ts";
+
+const INLINE_BYTES_MAX = 64 * 1024;
+const BUFFER_BYTES_START = 16 * 1024;
+const BIG_ARG_BYTES = 32 * 1024;
+const CR = 13, LF = 10, STAR = 0x2a, DOLLAR = 0x24;
+const INT_MAX = 0x7fffffff;
+
+export const PARSE = { incomplete: 0, request: 1, error: 2 } as const;
+
+export class RequestParser {
+  readonly args: Args = new Args();
+  buffer: Uint8Array = new Uint8Array(BUFFER_BYTES_START);
+  start = 0;
+  end = 0;
+  /** Why the client must be closed: text of the reply, after "Protocol error: ". */
+  error = "";
+  /** Bulk strings up to this length are accepted (proto-max-bulk-len). */
+  bulkBytesMax = 512 * 1024 * 1024;
+  /** Before AUTH only small requests are. */
+  unauthenticated = false;
+  #argsLeft = 0;
+  #bulkLength = -1;
+  #inRequest = false;
+
+  /** Room for the next bytes, at the end of what is there; at least `minBytes`, more when a large argument is expected. */
+  room(minBytes: number): Uint8Array {
+    const wanted = Math.max(minBytes, this.#bulkLength >= BIG_ARG_BYTES ? this.#bulkLength + 2 - (this.end - this.start) : 1);
+    if (this.start === this.end && !this.#inRequest) this.start = this.end = 0;
+    if (this.buffer.length - this.end < Math.max(wanted, this.buffer.length >>> 2)) this.#makeRoom(wanted);
+    return this.buffer.subarray(this.end);
+  }
+
+  /** Whether a request has begun to arrive. */
+  get isMidRequest(): boolean {
+    return this.#inRequest || this.start < this.end;
+  }
+
+  /** Parses the next request into `args`. */
+  next(): number {
+    if (!this.#inRequest) {
+      if (this.start === this.end) return PARSE.incomplete;
+      this.args.clear();
+      this.args.bytes = this.buffer;
+      if (this.buffer[this.start] !== STAR) return this.#nextInline();
+    }
+    return this.#nextArray();
+  }
+
+  /** Gives memory back when the client has sent nothing large for a while. */
+  shrink(): void {
+    if (this.buffer.length > BUFFER_BYTES_START && !this.#inRequest && this.end - this.start <= BUFFER_BYTES_START) {
+      const smaller = new Uint8Array(BUFFER_BYTES_START);
+      smaller.set(this.buffer.subarray(this.start, this.end));
+      this.end -= this.start, this.start = 0;
+      this.buffer = smaller;
+    }
+  }
+
+  #nextArray(): number {
+    const args = this.args, buffer = this.buffer;
+    if (!this.#inRequest) {
+      const line = this.#lineEnd();
+      if (line < 0) return this.#incompleteLine("too big mbulk count string");
+      const count = parseSafeInteger(buffer, this.start + 1, line - this.start - 1);
+      if (!(count <= INT_MAX)) return this.#fail("invalid multibulk length");
+      if (count > 10 && this.unauthenticated) return this.#fail("unauthenticated multibulk length");
+      args.rawStart = this.start;
+      this.start = line + 2;
+      if (count <= 0) return PARSE.request;
+      this.#argsLeft = count, this.#bulkLength = -1, this.#inRequest = true;
+    }
+    while (this.#argsLeft > 0) {
+      if (this.#bulkLength < 0) {
+        const line = this.#lineEnd();
+        if (line < 0) return this.#incompleteLine("too big bulk count string");
+        if (buffer[this.start] !== DOLLAR) return this.#fail(`expected '$', got '${String.fromCharCode(buffer[this.start])}'`);
+        const length = parseSafeInteger(buffer, this.start + 1, line - this.start - 1);
+        if (!(length >= 0 && length <= this.bulkBytesMax)) return this.#fail("invalid bulk length");
+        if (length > 16384 && this.unauthenticated) return this.#fail("unauthenticated bulk length");
+        this.start = line + 2;
+        this.#bulkLength = length;
+      }
+      const length = this.#bulkLength;
+      if (this.end - this.start < length + 2) return PARSE.incomplete;
+      args.push(this.start, length);
+      this.start += length + 2;
+      this.#bulkLength = -1;
+      this.#argsLeft--;
+    }
+    this.#inRequest = false;
+    args.rawEnd = this.start;
+    return PARSE.request;
+  }
+
+  #nextInline(): number {
+    const buffer = this.buffer;
+    const newline = buffer.indexOf(LF, this.start);
+    if (newline < 0 || newline >= this.end) {
+      if (this.end - this.start > INLINE_BYTES_MAX) return this.#fail("too big inline request");
+      return PARSE.incomplete;
+    }
+    const lineEnd = newline > this.start && buffer[newline - 1] === CR ? newline - 1 : newline;
+    const parts = splitInlineArgs(buffer, this.start, lineEnd);
+    if (parts === null) return this.#fail("unbalanced quotes in request");
+    this.start = newline + 1;
+    this.args.setAll(parts);
+    return PARSE.request;
+  }
+
+  /** Position of the CR that ends the line at `start`, once its LF is there too; else -1. */
+  #lineEnd(): number {
+    const buffer = this.buffer, end = this.end - 1;
+    for (let at = this.start; at < end; at++) if (buffer[at] === CR) return at;
+    return -1;
+  }
+
+  #incompleteLine(error: string): number {
+    return this.end - this.start > INLINE_BYTES_MAX ? this.#fail(error) : PARSE.incomplete;
+  }
+
+  #fail(error: string): number {
+    this.error = error;
+    return PARSE.error;
+  }
+
+  /** Moves what is unparsed, and the arguments parsed so far, to the front of a buffer that has room for `wanted` more bytes. */
+  #makeRoom(wanted: number): void {
+    const args = this.args;
+    const from = this.#inRequest ? Math.min(this.start, args.rawStart) : this.start;
+    const kept = this.end - from;
+    let size = this.buffer.length;
+    if (size - kept < wanted || kept > size / 2) size = Math.max(kept + wanted, Math.min(size * 2, size + (64 << 20)));
+    if (size > this.buffer.length) {
+      const larger = new Uint8Array(size);
+      larger.set(this.buffer.subarray(from, this.end));
+      this.buffer = larger;
+    } else {
+      this.buffer.copyWithin(0, from, this.end);
+    }
+    this.start -= from, this.end -= from;
+    if (!this.#inRequest) return;
+    args.rawStart -= from;
+    args.bytes = this.buffer;
+    for (let i = 0; i < args.count; i++) args.offsets[i] -= from;
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * A connected client: its query buffer, its reply buffer and what it has asked for.
+ *
+ * Invariants: replies are handed to the connection only by `flush`, which only the end of a turn calls, after the log was flushed;
+ * at most one write is in flight; a client that is closing executes nothing more.
+ */
+import type { ClientSession } from "../commands/control.ts";
+import type { Command } from "../commands/registry.ts";
+import type { Connection, ConnectionSink } from "../io/network.ts";
+import type { Database, WatchListener } from "../keyspace/database.ts";
+import { Args } from "../resp/args.ts";
+import { ReplyWriter } from "../resp/reply_writer.ts";
+import { RequestParser } from "../resp/request_parser.ts";
+
+/** A command queued by MULTI, with its own copy of the arguments. */
+export interface QueuedCommand {
+  readonly command: Command;
+  readonly args: Args;
+}
+
+export interface WatchedKey {
+  readonly db: Database;
+  /** The key's bytes as latin1 text. */
+  readonly key: string;
+  /** It had expired already when WATCH named it. */
+  readonly expired: boolean;
+}
+
+/** What a client needs of the server. */
+export interface ClientHost {
+  processInput(client: Client): void;
+  clientClosed(client: Client): void;
+  /** The client has replies to send at the end of the turn. */
+  queueFlush(client: Client): void;
+  nowMs(): number;
+}
+
+export const REPLY_MODE = { on: 0, off: 1, skipNext: 2, skip: 3 } as const;
+
+export class Client implements ConnectionSink, ClientSession, WatchListener {
+  readonly id: number;
+  readonly connection: Connection;
+  readonly parser: RequestParser = new RequestParser();
+  readonly reply: ReplyWriter = new ReplyWriter();
+  readonly createdMs: number;
+  lastInteractionMs: number;
+  db: Database;
+  name = "";
+  authenticated = false;
+  /** Commands since MULTI; null outside. */
+  queue: QueuedCommand[] | null = null;
+  queueBytes = 0;
+  /** A queued command was refused: EXEC will abort. */
+  queueRefused = false;
+  /** A watched key changed: EXEC will reply null. */
+  watchFailed = false;
+  watched: WatchedKey[] = [];
+  replyMode: number = REPLY_MODE.on;
+  isMonitor = false;
+  noEvict = false;
+  lastCommand: Command | null = null;
+  /** The parsed request waits for the end of CLIENT PAUSE or for memory; nothing is parsed meanwhile. */
+  postponed = false;
+  /** Close once what is written so far is sent. */
+  closeAfterReply = false;
+  closed = false;
+  flushQueued = false;
+  writing = false;
+  #inFlight: Uint8Array | null = null;
+  readonly #host: ClientHost;
+
+  constructor(id: number, connection: Connection, db: Database, host: ClientHost) {
+    this.id = id, this.connection = connection, this.db = db, this.#host = host;
+    this.createdMs = this.lastInteractionMs = host.nowMs();
+  }
+
+  get isClosing(): boolean {
+    return this.closed || this.closeAfterReply;
+  }
+
+  // ---- ConnectionSink ------------------------------------------------------------------------------------------
+
+  readBuffer(minBytes: number): Uint8Array {
+    return this.parser.room(minBytes);
+  }
+
+  onData(length: number): void {
+    this.parser.end += length;
+    this.#host.processInput(this);
+  }
+
+  onClosed(_reason: string | null): void {
+    if (!this.closed && (this.reply.length > 0 || this.writing)) {
+      this.closeAfterReply = true;
+      return this.#host.queueFlush(this);
+    }
+    this.close();
+  }
+
+  onWriteDone(): void {
+    this.writing = false;
+    if (this.#inFlight !== null) this.reply.reuse(this.#inFlight);
+    this.#inFlight = null;
+    if (this.closed) return;
+    if (this.reply.length > 0 || this.closeAfterReply) this.#host.queueFlush(this);
+  }
+
+  // ---- WatchListener -------------------------------------------------------------------------------------------
+
+  watchedKeyChanged(): void {
+    this.watchFailed = true;
+  }
+
+  // ---- output --------------------------------------------------------------------------------------------------
+
+  /** Hands the replies written so far to the connection. */
+  flush(): void {
+    if (this.closed || this.writing) return;
+    const length = this.reply.length;
+    if (length > 0) {
+      this.#inFlight = this.reply.take();
+      this.writing = true;
+      this.connection.write(this.#inFlight, length);
+    }
+    if (this.closeAfterReply) this.#finish();
+  }
+
+  /** Closes at once; what is unsent is lost. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.connection.close();
+    this.#host.clientClosed(this);
+  }
+
+  #finish(): void {
+    this.closed = true;
+    this.connection.closeAfterWrite();
+    this.#host.clientClosed(this);
+  }
+
+  /** Bytes that buffers of this client take. */
+  get memoryBytes(): number {
+    return this.parser.buffer.length + this.reply.buffer.length + this.queueBytes;
+  }
+
+  /** Leaves MULTI: the queue is dropped, and refusals are forgotten. */
+  discardQueue(): void {
+    this.queue = null;
+    this.queueBytes = 0;
+    this.queueRefused = this.watchFailed = false;
+  }
+}

@@ -1,0 +1,237 @@
+/**
+ * Executes requests: looks the command up, refuses what may not run now, queues inside MULTI, runs the rest, and accounts for it.
+ *
+ * The order of checks is Redis's, because clients see which error wins. Commands run to completion, one at a time. One call of
+ * `execute` is one atomic unit: everything it changes is logged together, before anyone's reply is sent.
+ */
+import { InvariantError } from "../base/assert.ts";
+import { CommandContext } from "../commands/context.ts";
+import { ERROR } from "../commands/errors.ts";
+import { type Command, CommandStatistics, CommandTable, FLAG } from "../commands/registry.ts";
+import { OutOfArenaError } from "../memory/mod.ts";
+import { Args } from "../resp/args.ts";
+import { type Client, REPLY_MODE } from "./client.ts";
+import type { Propagator } from "./propagation.ts";
+
+/** What the dispatcher asks of the rest of the server. */
+export interface DispatchHost {
+  readonly context: CommandContext;
+  readonly table: CommandTable;
+  readonly propagator: Propagator;
+  /** Non-zero when any of the checks in `refusalNow` may apply. */
+  gates: number;
+  /** Why a command may not run now (loading, disk error, memory, pause), or null. "postpone" makes it wait. */
+  refusalNow(client: Client, command: Command, flags: number, args: Args): string | null;
+  /** Whether this client must authenticate first. */
+  authRequired(client: Client): boolean;
+  /** Why a protected command is not allowed, or null. */
+  protectedRefusal(client: Client, command: Command): string | null;
+  /** Called before a command runs, when anyone monitors. */
+  feedMonitors(client: Client, args: Args): void;
+  readonly hasMonitors: boolean;
+  /** Called after each command that ran. */
+  commandRan(client: Client, command: Command, args: Args, microseconds: number): void;
+  errorReplied(text: string): void;
+  nowUs(): number;
+  /** Unix ms at the moment `nowUs` was read last. */
+  commandTimeMs(nowUs: number): number;
+  securityWarning(client: Client): void;
+}
+
+export const POSTPONE = "postpone";
+/** Arguments that a transaction may queue in all before it is refused for lack of memory. */
+const UNKNOWN_ARGUMENTS_SHOWN_BYTES = 128;
+
+export class Dispatcher {
+  readonly #host: DispatchHost;
+  readonly #ctx: CommandContext;
+  /** Inside EXEC or a replayed transaction: the unit is still open. */
+  #inTransaction = false;
+  #startUs = 0;
+  executedCommands = 0;
+  /** Table id of commands that transactions need to know. */
+  readonly #passesThroughMulti: ReadonlySet<Command>;
+
+  constructor(host: DispatchHost) {
+    this.#host = host, this.#ctx = host.context;
+    const names = ["exec", "discard", "multi", "watch", "quit", "reset"];
+    this.#passesThroughMulti = new Set(names.map((name) => host.table.named(name)!).filter((one) => one !== undefined));
+  }
+
+  /** Runs the request that the client's parser holds. Returns false when it has to wait. */
+  execute(client: Client): boolean {
+    const args = client.parser.args, reply = client.reply, host = this.#host;
+    let command = host.table.find(args.bytes, args.offsets[0], args.lengths[0]);
+    if (command === undefined) return this.#unknown(client, args), true;
+    if (command.subcommands !== null) {
+      const sub = this.#subcommand(client, command, args);
+      if (sub === null) return true;
+      command = sub;
+    }
+    client.lastCommand = command;
+    const arity = command.arity;
+    if (arity > 0 ? args.count !== arity : args.count < -arity) {
+      return this.reject(client, command, `wrong number of arguments for '${command.fullName}' command`), true;
+    }
+    if (host.gates !== 0 || command.flags & FLAG.protected || client.queue !== null) {
+      const waits = this.#gate(client, command, args);
+      if (waits !== null) return waits;
+    }
+    if (client.queue !== null && !this.#passesThroughMulti.has(command)) {
+      this.#enqueue(client, command, args);
+      return true;
+    }
+    const start = reply.length;
+    this.call(client, command, args);
+    this.endUnit();
+    if (client.replyMode !== REPLY_MODE.on) this.#applyReplyMode(client, start);
+    return true;
+  }
+
+  /** Runs one command; used by `execute`, EXEC and replay. Leaves the unit open. */
+  call(client: Client, command: Command, args: Args): void {
+    const ctx = this.#ctx, host = this.#host, reply = client.reply, keyspace = ctx.keyspace;
+    ctx.client = client, ctx.reply = reply, ctx.db = client.db, ctx.args = args;
+    keyspace.memory.cow.commandId = command.id;
+    const startUs = this.#startUs = host.nowUs();
+    keyspace.nowMs = host.commandTimeMs(startUs);
+    const dirty = keyspace.dirty, errors = reply.errors, start = reply.length;
+    host.propagator.beginCommand(client.db.index);
+    if (host.hasMonitors && (command.flags & (FLAG.skipMonitor | FLAG.admin)) === 0) host.feedMonitors(client, args);
+    try {
+      command.run(ctx);
+    } catch (error) {
+      this.#failed(client, error, start);
+    }
+    host.propagator.endCommand(args, keyspace.dirty !== dirty);
+    const microseconds = host.nowUs() - startUs;
+    const statistics = command.statistics;
+    statistics.calls++;
+    statistics.microseconds += microseconds;
+    this.executedCommands++;
+    if (reply.errors !== errors) statistics.failedCalls++, host.errorReplied(reply.lastError);
+    host.commandRan(client, command, args, microseconds);
+  }
+
+  /** Runs the commands of a transaction as one unit. */
+  callQueued(client: Client): void {
+    const queue = client.queue!;
+    const ctx = this.#ctx, outer = ctx.args;
+    this.#inTransaction = true;
+    for (const { command, args } of queue) this.call(client, command, args);
+    this.#inTransaction = false;
+    ctx.args = outer, ctx.reply = client.reply, ctx.db = client.db, ctx.client = client;
+    this.#host.propagator.beginCommand(client.db.index);
+    this.#host.propagator.suppress();
+  }
+
+  endUnit(): void {
+    if (!this.#inTransaction) this.#host.propagator.endUnit();
+  }
+
+  /** Refuses a known command before it runs. */
+  reject(client: Client, command: Command, error: string): void {
+    if (client.queue !== null) client.queueRefused = true;
+    command.statistics.rejectedCalls++;
+    this.#replyError(client, error);
+  }
+
+  #replyError(client: Client, error: string): void {
+    const start = client.reply.length;
+    client.reply.error(error);
+    this.#host.errorReplied(client.reply.lastError);
+    if (client.replyMode !== REPLY_MODE.on) this.#applyReplyMode(client, start);
+  }
+
+  #unknown(client: Client, args: Args): void {
+    const name = args.latin1(0).toLowerCase();
+    if (name === "host:" || name === "post") {
+      this.#host.securityWarning(client);
+      return client.close();
+    }
+    let shown = "";
+    for (let i = 1; i < args.count && shown.length < UNKNOWN_ARGUMENTS_SHOWN_BYTES; i++) {
+      shown += `'${args.text(i).slice(0, UNKNOWN_ARGUMENTS_SHOWN_BYTES - shown.length)}' `;
+    }
+    if (client.queue !== null) client.queueRefused = true;
+    const shownName = args.text(0).slice(0, UNKNOWN_ARGUMENTS_SHOWN_BYTES);
+    this.#replyError(client, `unknown command '${shownName}', with args beginning with: ${shown}`);
+  }
+
+  /** The subcommand that is meant, or null with the error replied. */
+  #subcommand(client: Client, container: Command, args: Args): Command | null {
+    if (args.count < 2) {
+      this.reject(client, container, `wrong number of arguments for '${container.fullName}' command`);
+      return null;
+    }
+    const sub = container.subcommands!.get(args.latin1(1).toLowerCase());
+    if (sub !== undefined) return sub;
+    if (client.queue !== null) client.queueRefused = true;
+    const shown = args.text(1).slice(0, UNKNOWN_ARGUMENTS_SHOWN_BYTES);
+    this.#replyError(client, `unknown subcommand '${shown}'. Try ${container.fullName.toUpperCase()} HELP.`);
+    return null;
+  }
+
+  /** The checks that seldom apply: null when the command may go on, else what `execute` returns. */
+  #gate(client: Client, command: Command, args: Args): boolean | null {
+    const host = this.#host;
+    let flags = command.flags;
+    if ((flags & FLAG.protected) !== 0) {
+      const refusal = host.protectedRefusal(client, command);
+      if (refusal !== null) return this.reject(client, command, refusal), true;
+    }
+    if (host.authRequired(client) && (flags & FLAG.noAuth) === 0) return this.reject(client, command, ERROR.noAuth), true;
+    if (client.queue !== null) {
+      if ((flags & FLAG.noMulti) !== 0) return this.reject(client, command, "Command not allowed inside a transaction"), true;
+      if (command.fullName === "exec") flags = queueFlags(client, flags);
+    }
+    const refusal = host.refusalNow(client, command, flags, args);
+    if (refusal === null) return null;
+    if (refusal === POSTPONE) return false;
+    if (command.fullName === "exec") {
+      // Redis aborts the transaction, and says why.
+      client.discardQueue();
+      this.reject(client, command, `EXECABORT Transaction discarded because of: ${refusal.replace(/^ERR /, "")}`);
+      return true;
+    }
+    return this.reject(client, command, refusal), true;
+  }
+
+  #enqueue(client: Client, command: Command, args: Args): void {
+    const copy = new Args();
+    copy.copyFrom(args);
+    client.queue!.push({ command, args: copy });
+    client.queueBytes += copy.bytes.length;
+    const start = client.reply.length;
+    client.reply.status("QUEUED");
+    if (client.replyMode !== REPLY_MODE.on) this.#applyReplyMode(client, start);
+  }
+
+  /** CLIENT REPLY OFF and SKIP: what was written since `start` is taken back. */
+  #applyReplyMode(client: Client, start: number): void {
+    if (client.replyMode === REPLY_MODE.skipNext) {
+      client.replyMode = REPLY_MODE.skip;
+      return;
+    }
+    client.reply.truncate(Math.min(start, client.reply.length));
+    if (client.replyMode === REPLY_MODE.skip) client.replyMode = REPLY_MODE.on;
+  }
+
+  #failed(client: Client, error: unknown, start: number): void {
+    if (!(error instanceof OutOfArenaError) || error instanceof InvariantError) throw error;
+    client.reply.truncate(start);
+    client.reply.error(ERROR.arenaFull);
+  }
+}
+
+/** EXEC is as much of a write (or of a memory user) as what it runs. */
+function queueFlags(client: Client, flags: number): number {
+  let all = flags, loading = flags & FLAG.loading;
+  for (const { command } of client.queue!) {
+    all |= command.flags & (FLAG.write | FLAG.readonly | FLAG.denyoom);
+    loading &= command.flags;
+  }
+  return (all & ~FLAG.loading) | loading;
+}
+
+export { CommandStatistics };

@@ -1,0 +1,140 @@
+/**
+ * Turns executed commands into what the AOF must hold.
+ *
+ * A unit is what must be applied whole: one command with what it caused (expired keys' DELs, …), or a transaction. The commands of a
+ * unit are encoded as RESP into one scratch buffer; at its end they go to the log, between MULTI and EXEC when there are several.
+ */
+import { ascii, utf8Encode } from "../base/bytes.ts";
+import { formatInteger } from "../base/integer.ts";
+import type { Part, Propagation } from "../commands/context.ts";
+import type { Args } from "../resp/args.ts";
+
+/** Where encoded commands go. */
+export interface LogSink {
+  /** Bytes [start, end) are one whole command for database `db`. */
+  append(db: number, bytes: Uint8Array, start: number, end: number): void;
+}
+
+const MULTI = ascii("*1\r\n$5\r\nMULTI\r\n");
+const EXEC = ascii("*1\r\n$4\r\nEXEC\r\n");
+const SCRATCH_BYTES_START = 64 * 1024;
+const SCRATCH_BYTES_KEPT = 1 << 20;
+const HEADER_BYTES_MAX = 24;
+const STAR = 0x2a, DOLLAR = 0x24, CR = 13, LF = 10;
+
+export class Propagator implements Propagation {
+  /** Where to; null while nothing is logged. */
+  sink: LogSink | null = null;
+  #bytes = new Uint8Array(SCRATCH_BYTES_START);
+  #length = 0;
+  /** End of each command in the scratch buffer, and its database. */
+  readonly #ends: number[] = [];
+  readonly #databases: number[] = [];
+  #db = 0;
+  #replaced = false;
+  #suppressed = false;
+  #forced = false;
+
+  // ---- Propagation: called by handlers -------------------------------------------------------------------------
+
+  replace(...parts: Part[]): void {
+    this.#replaced = true;
+    this.also(this.#db, parts);
+  }
+
+  suppress(): void {
+    this.#suppressed = true;
+  }
+
+  force(): void {
+    this.#forced = true;
+  }
+
+  // ---- called by dispatch --------------------------------------------------------------------------------------
+
+  /** A command starts in database `db`. */
+  beginCommand(db: number): void {
+    this.#db = db;
+    this.#replaced = this.#suppressed = this.#forced = false;
+  }
+
+  /** The command is done; `changed` says whether it changed data. */
+  endCommand(args: Args, changed: boolean): void {
+    if (this.sink === null || this.#replaced || this.#suppressed || !(changed || this.#forced)) return;
+    if (args.rawEnd > args.rawStart) this.#verbatim(args);
+    else this.#encodeArgs(args);
+    this.#close(this.#db);
+  }
+
+  /** The unit is over: its commands go to the log. `wholeUnit` false: inside MULTI, more is to come. */
+  endUnit(): void {
+    const count = this.#ends.length, sink = this.sink;
+    if (count === 0) return;
+    if (sink !== null) {
+      if (count > 1) sink.append(this.#databases[0], MULTI, 0, MULTI.length);
+      for (let i = 0, start = 0; i < count; start = this.#ends[i++]) {
+        sink.append(this.#databases[i], this.#bytes, start, this.#ends[i]);
+      }
+      if (count > 1) sink.append(this.#databases[count - 1], EXEC, 0, EXEC.length);
+    }
+    this.#length = this.#ends.length = this.#databases.length = 0;
+    if (this.#bytes.length > SCRATCH_BYTES_KEPT) this.#bytes = new Uint8Array(SCRATCH_BYTES_START);
+  }
+
+  /** Adds a command of its own to the unit: the DEL of an expired key. */
+  also(db: number, parts: readonly Part[]): void {
+    if (this.sink === null) return;
+    this.#header(STAR, parts.length);
+    for (const part of parts) {
+      const bytes = typeof part === "string" ? utf8Encode(part) : typeof part === "number" ? integerBytes(part) : part;
+      this.#bulk(bytes, 0, bytes.length);
+    }
+    this.#close(db);
+  }
+
+  #close(db: number): void {
+    this.#ends.push(this.#length);
+    this.#databases.push(db);
+  }
+
+  #verbatim(args: Args): void {
+    const length = args.rawEnd - args.rawStart;
+    this.#ensure(length);
+    this.#bytes.set(args.bytes.subarray(args.rawStart, args.rawEnd), this.#length);
+    this.#length += length;
+  }
+
+  #encodeArgs(args: Args): void {
+    this.#header(STAR, args.count);
+    for (let i = 0; i < args.count; i++) this.#bulk(args.bytes, args.offsets[i], args.lengths[i]);
+  }
+
+  #header(type: number, value: number): void {
+    this.#ensure(HEADER_BYTES_MAX);
+    this.#bytes[this.#length++] = type;
+    this.#length = formatInteger(value, this.#bytes, this.#length);
+    this.#bytes[this.#length++] = CR;
+    this.#bytes[this.#length++] = LF;
+  }
+
+  #bulk(bytes: Uint8Array, offset: number, length: number): void {
+    this.#header(DOLLAR, length);
+    this.#ensure(length + 2);
+    this.#bytes.set(bytes.subarray(offset, offset + length), this.#length);
+    this.#length += length;
+    this.#bytes[this.#length++] = CR;
+    this.#bytes[this.#length++] = LF;
+  }
+
+  #ensure(bytes: number): void {
+    if (this.#length + bytes <= this.#bytes.length) return;
+    const larger = new Uint8Array(Math.max(this.#length + bytes, this.#bytes.length * 2));
+    larger.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = larger;
+  }
+}
+
+/** Decimal text of an integer that may be beyond 2^53 (expiry times far in the future). */
+function integerBytes(value: number): Uint8Array {
+  return ascii(Number.isSafeInteger(value) ? String(value) : BigInt(value).toString());
+}

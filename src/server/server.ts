@@ -1,0 +1,526 @@
+/**
+ * The server: one event loop's worth of state, and the order of things in a turn.
+ *
+ *   readable clients -> execute their requests -> end of turn: flush (and sync) the log -> send the replies
+ *
+ * Invariants: a command runs to completion before anything else happens; nothing is sent before the log holds (and, with
+ * `always`, has synced) what it reports; time, randomness, disk, network and threads come in through `ServerOptions`.
+ * It contains no command and no file format: those are in `commands/`, `server/commands/` and `persistence/`.
+ */
+import { ascii } from "../base/bytes.ts";
+import { KeyedHash } from "../base/siphash.ts";
+import { CommandContext } from "../commands/context.ts";
+import type { ServerControl } from "../commands/control.ts";
+import { ERROR } from "../commands/errors.ts";
+import { expireCommands } from "../commands/expire.ts";
+import { genericCommands } from "../commands/generic.ts";
+import { type Command, CommandTable, FLAG } from "../commands/registry.ts";
+import { stringCommands } from "../commands/string.ts";
+import type { Clock } from "../io/clock.ts";
+import type { Connection, Listener, Network, NetworkHooks } from "../io/network.ts";
+import type { Randomness } from "../io/randomness.ts";
+import type { Storage } from "../io/storage.ts";
+import { lfuInitialStamp, lfuTouched, lruStamp } from "../keyspace/access_clock.ts";
+import { Keyspace } from "../keyspace/keyspace.ts";
+import { type Address, Allocator, DebugMemory, LiveMemory } from "../memory/mod.ts";
+import type { Args } from "../resp/args.ts";
+import { PARSE } from "../resp/request_parser.ts";
+import { Client, type ClientHost } from "./client.ts";
+import { adminCommands } from "./commands/mod.ts";
+import type { Config } from "./config/config.ts";
+import type { Settings } from "./config/settings.ts";
+import { Cron } from "./cron.ts";
+import { Dispatcher, type DispatchHost, POSTPONE } from "./dispatch.ts";
+import { Eviction } from "./eviction.ts";
+import { LatencyHistogram } from "./latency_histogram.ts";
+import { LatencyMonitor } from "./latency_monitor.ts";
+import type { Log } from "./log.ts";
+import { Pause } from "./pause.ts";
+import { Persistence } from "./persistence.ts";
+import { Propagator } from "./propagation.ts";
+import { Slowlog } from "./slowlog.ts";
+import { Statistics } from "./statistics.ts";
+import type { HostSystem, SnapshotSpawner } from "./system.ts";
+
+export const REDIS_VERSION = "7.0.15";
+
+export interface ServerOptions {
+  config: Config;
+  log: Log;
+  clock: Clock;
+  randomness: Randomness;
+  storage: Storage;
+  network: Network;
+  system: HostSystem;
+  /** Starts the thread (or its stand-in) that saves snapshots. */
+  spawnSnapshotChild: SnapshotSpawner;
+}
+
+/** Bits of `gates`: why a command may have to be looked at before it runs. */
+const GATE = { auth: 1, loading: 2, diskError: 4, memory: 8, pause: 16, replicas: 32 } as const;
+/** Requests of one client that run before others get their turn. */
+const REQUESTS_PER_TURN_MAX = 4096;
+
+export class Server implements DispatchHost, ClientHost, ServerControl, NetworkHooks {
+  readonly config: Config;
+  readonly settings: Settings;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly randomness: Randomness;
+  readonly storage: Storage;
+  readonly network: Network;
+  readonly system: HostSystem;
+  readonly memory: LiveMemory;
+  readonly allocator: Allocator;
+  readonly keyspace: Keyspace;
+  readonly propagator: Propagator = new Propagator();
+  readonly table: CommandTable;
+  readonly context: CommandContext;
+  readonly dispatcher: Dispatcher;
+  readonly persistence: Persistence;
+  readonly cron: Cron;
+  readonly pause: Pause;
+  readonly eviction: Eviction;
+  readonly statistics: Statistics = new Statistics();
+  readonly slowlog: Slowlog = new Slowlog();
+  readonly latency: LatencyMonitor = new LatencyMonitor();
+  readonly clients: Map<number, Client> = new Map();
+  readonly monitors: Set<Client> = new Set();
+  readonly startedMs: number;
+  readonly runId: string;
+  /** The client whose command is executing. */
+  currentClient: Client | null = null;
+  gates = 0;
+  /** Called once the server has stopped for good, with the exit code. */
+  onStopped: (code: number) => void = () => {};
+  isStopped = false;
+  #nextClientId = 1;
+  #pendingFlush: Client[] = [];
+  #listeners: Listener[] = [];
+  #turnBaseUs = 0;
+  #turnBaseMs = 0;
+
+  constructor(options: ServerOptions) {
+    this.config = options.config, this.settings = options.config.settings, this.log = options.log;
+    this.clock = options.clock, this.randomness = options.randomness, this.storage = options.storage;
+    this.network = options.network, this.system = options.system;
+    this.startedMs = this.clock.nowMs();
+    this.runId = randomHex(this.randomness, 40);
+    const { memory, allocator } = this.#createMemory();
+    this.memory = memory, this.allocator = allocator;
+    this.keyspace = new Keyspace({
+      memory,
+      allocator,
+      hash: new KeyedHash(this.randomness.nextU32(), this.randomness.nextU32()),
+      databases: this.settings.databases,
+      random: (below) => this.randomness.below(below),
+    });
+    this.table = new CommandTable([stringCommands, genericCommands, expireCommands, adminCommands(this)]);
+    this.context = new CommandContext(this.keyspace, this, this.propagator);
+    this.dispatcher = new Dispatcher(this);
+    this.pause = new Pause(this);
+    this.eviction = new Eviction(this);
+    this.persistence = new Persistence(this, options.spawnSnapshotChild);
+    this.cron = new Cron(this);
+    this.keyspace.onExpired = (db, key, keyBytes, length) => {
+      this.propagator.also(db.index, [this.lazyExpire ? "UNLINK" : "DEL", key.slice(keyBytes, keyBytes + length)]);
+    };
+    memory.onSnapshotAborted = (reason) => this.log.warning(`Snapshot given up: ${reason}; writes go on, the save fails`);
+    this.#applySettings();
+  }
+
+  // ---- life cycle ----------------------------------------------------------------------------------------------
+
+  /** Binds the ports of the configuration. @throws {ListenError} */
+  listen(): void {
+    const settings = this.settings;
+    if (settings.port > 0) {
+      for (const host of settings.bind) this.#listenOn(host, settings.port);
+    }
+    if (settings.unixsocket !== "") {
+      const mode = settings.unixsocketPermissions === 0 ? null : settings.unixsocketPermissions;
+      this.#listeners.push(this.network.listenUnix(settings.unixsocket, mode, this));
+    }
+  }
+
+  /** The TCP port in use; differs from the setting for port 0 in tests. */
+  get port(): number {
+    return this.#listeners.find((one) => one.port > 0)?.port ?? 0;
+  }
+
+  relisten(): void {
+    this.#listeners.forEach((one) => one.close());
+    this.#listeners = [];
+    this.listen();
+  }
+
+  /** Stops at once: nothing is saved or sent. For kill and for the end of SHUTDOWN. */
+  stop(code: number): void {
+    if (this.isStopped) return;
+    this.isStopped = true;
+    this.cron.stop();
+    this.persistence.terminate();
+    for (const listener of this.#listeners) listener.close();
+    for (const client of [...this.clients.values()]) client.close();
+    this.onStopped(code);
+  }
+
+  #listenOn(host: string, port: number): void {
+    const optional = host.startsWith("-");
+    try {
+      this.#listeners.push(this.network.listenTcp(optional ? host.slice(1) : host, port, this));
+    } catch (error) {
+      if (!optional) throw error;
+      this.log.verbose(`Optional bind address ${host.slice(1)} is not available`);
+    }
+  }
+
+  #createMemory(): { memory: LiveMemory; allocator: Allocator } {
+    const { arenaMaxBytes, pageSizeBytes, memoryDebug } = this.settings;
+    const options = {
+      arenaMaxBytes: arenaMaxBytes > 0 ? arenaMaxBytes : Math.floor(this.system.physicalMemoryBytes * 0.75),
+      pageBytes: pageSizeBytes,
+    };
+    if (!memoryDebug) {
+      const memory = new LiveMemory(options);
+      return { memory, allocator: new Allocator(memory) };
+    }
+    const memory = new DebugMemory(options), allocator = new Allocator(memory, true);
+    memory.allocator = allocator;
+    return { memory, allocator };
+  }
+
+  /** Carries settings to where they are read often; called at the start and after CONFIG SET. */
+  #applySettings(): void {
+    const { settings, keyspace } = this;
+    keyspace.lazyOverwrite = settings.lazyfreeLazyServerDel;
+    keyspace.lazyExpire = settings.lazyfreeLazyExpire;
+    keyspace.nextLfu = this.usesLfu
+      ? (stamp) => lfuTouched(stamp, keyspace.nowMs, settings.lfuDecayTimeMinutes, settings.lfuLogFactor, this.#random())
+      : null;
+    this.memory.cow.tracing = settings.pagesTrace;
+    this.latency.thresholdMs = settings.latencyMonitorThresholdMs;
+    this.slowlog.trim(settings.slowlogMaxLen);
+    this.log.level = settings.loglevel;
+    for (const client of this.clients.values()) client.parser.bulkBytesMax = settings.protoMaxBulkBytes;
+    this.updateGates();
+  }
+
+  settingsChanged(): void {
+    this.#applySettings();
+  }
+
+  #random(): number {
+    return this.randomness.nextU32() / 2 ** 32;
+  }
+
+  // ---- NetworkHooks --------------------------------------------------------------------------------------------
+
+  onConnection(connection: Connection): void {
+    const settings = this.settings;
+    if (this.clients.size >= settings.maxclients) {
+      this.statistics.connectionsRejected++;
+      return refuse(connection, "-ERR max number of clients reached\r\n");
+    }
+    if (settings.protectedMode && settings.requirepass.length === 0 && !isLocal(connection)) {
+      this.statistics.connectionsRejected++;
+      return refuse(connection, PROTECTED_MODE_REFUSAL);
+    }
+    this.statistics.connectionsReceived++;
+    connection.setNoDelay(true);
+    if (settings.tcpKeepaliveSeconds > 0) connection.setKeepAlive(settings.tcpKeepaliveSeconds);
+    connection.start(this.addClient(connection));
+  }
+
+  addClient(connection: Connection): Client {
+    const client = new Client(this.#nextClientId++, connection, this.keyspace.databases[0], this);
+    client.authenticated = this.settings.requirepass.length === 0;
+    client.parser.unauthenticated = !client.authenticated;
+    client.parser.bulkBytesMax = this.settings.protoMaxBulkBytes;
+    this.clients.set(client.id, client);
+    if (!client.authenticated) this.updateGates();
+    return client;
+  }
+
+  /** beforeSleep: what must happen between executing and replying, then the replies. */
+  onTurnEnd(): void {
+    if (this.isStopped) return;
+    this.#turnBaseMs = 0;
+    if (!this.persistence.beforeReplies()) return;
+    const pending = this.#pendingFlush;
+    if (pending.length === 0) return;
+    this.#pendingFlush = [];
+    for (const client of pending) {
+      client.flushQueued = false;
+      this.statistics.outputBytes += client.reply.length;
+      client.flush();
+    }
+  }
+
+  // ---- ClientHost ----------------------------------------------------------------------------------------------
+
+  nowMs(): number {
+    return this.clock.nowMs();
+  }
+
+  queueFlush(client: Client): void {
+    if (client.flushQueued || client.closed) return;
+    client.flushQueued = true;
+    this.#pendingFlush.push(client);
+    this.network.requestTurnEnd();
+  }
+
+  clientClosed(client: Client): void {
+    this.clients.delete(client.id);
+    this.monitors.delete(client);
+    this.unwatchAll(client);
+    this.pause.forget(client);
+    if (!client.authenticated) this.updateGates();
+  }
+
+  processInput(client: Client): void {
+    const parser = client.parser, before = parser.start;
+    this.currentClient = client;
+    let requests = 0;
+    while (!client.isClosing && !client.postponed && !this.isStopped) {
+      const state = parser.next();
+      if (state === PARSE.request) {
+        if (parser.args.count === 0) continue;
+        if (!this.dispatcher.execute(client)) this.pause.postpone(client);
+        if (++requests >= REQUESTS_PER_TURN_MAX) break;
+        continue;
+      }
+      if (state === PARSE.error) this.#protocolError(client);
+      break;
+    }
+    this.currentClient = null;
+    this.statistics.inputBytes += Math.max(0, parser.start - before);
+    client.lastInteractionMs = this.keyspace.nowMs;
+    if (requests >= REQUESTS_PER_TURN_MAX) this.clock.setTimer(0, () => client.closed || this.processInput(client));
+    if (client.reply.length > 0 || client.closeAfterReply) this.queueFlush(client);
+    if (parser.end - parser.start > this.settings.clientQueryBufferLimitBytes) {
+      this.log.warning(`Closing client that reached max query buffer length: ${this.describe(client)}`);
+      client.close();
+    }
+  }
+
+  #protocolError(client: Client): void {
+    const error = client.parser.error;
+    client.reply.error(`Protocol error: ${error}`);
+    this.statistics.countError("ERR");
+    this.log.verbose(`Protocol error (${error}) from client: ${this.describe(client)}. Closing it.`);
+    client.closeAfterReply = true;
+  }
+
+  // ---- DispatchHost --------------------------------------------------------------------------------------------
+
+  nowUs(): number {
+    return this.clock.nowUs();
+  }
+
+  commandTimeMs(nowUs: number): number {
+    if (this.#turnBaseMs === 0 || nowUs - this.#turnBaseUs > 100_000) {
+      this.#turnBaseMs = this.clock.nowMs(), this.#turnBaseUs = nowUs;
+      this.keyspace.accessStamp = this.usesLfu ? lfuInitialStamp(this.#turnBaseMs) : lruStamp(this.#turnBaseMs);
+      return this.#turnBaseMs;
+    }
+    return this.#turnBaseMs + Math.floor((nowUs - this.#turnBaseUs) / 1000);
+  }
+
+  get hasMonitors(): boolean {
+    return this.monitors.size > 0;
+  }
+
+  authRequired(client: Client): boolean {
+    return !client.authenticated;
+  }
+
+  /** Recomputes which checks may apply to a command. */
+  updateGates(): void {
+    let gates = 0;
+    for (const client of this.clients.values()) if (!client.authenticated) gates |= GATE.auth;
+    if (this.persistence?.isLoading) gates |= GATE.loading;
+    if (this.persistence?.writeRefusal() !== null) gates |= GATE.diskError;
+    if (this.settings.maxmemoryBytes > 0) gates |= GATE.memory;
+    if (this.pause?.isActive) gates |= GATE.pause;
+    if (this.settings.minReplicasToWrite > 0) gates |= GATE.replicas;
+    this.gates = gates;
+  }
+
+  refusalNow(client: Client, command: Command, flags: number, _args: Args): string | null {
+    const gates = this.gates;
+    if ((gates & GATE.memory) !== 0 && !this.eviction.makeRoom() && this.#needsMemory(client, command, flags)) return ERROR.oom;
+    if ((gates & GATE.diskError) !== 0 && ((flags & FLAG.write) !== 0 || command.fullName === "ping")) {
+      const refusal = this.persistence.writeRefusal();
+      if (refusal !== null) return refusal;
+    }
+    if ((gates & GATE.replicas) !== 0 && (flags & FLAG.write) !== 0) return "NOREPLICAS Not enough good replicas to write.";
+    if ((gates & GATE.loading) !== 0 && (flags & FLAG.loading) === 0) return ERROR.loading;
+    if ((gates & GATE.pause) !== 0 && this.pause.holds(flags)) return POSTPONE;
+    return null;
+  }
+
+  #needsMemory(client: Client, command: Command, flags: number): boolean {
+    if ((flags & FLAG.denyoom) !== 0) return true;
+    return client.queue !== null && !["exec", "discard", "quit", "reset"].includes(command.fullName);
+  }
+
+  protectedRefusal(client: Client, command: Command): string | null {
+    const policy = this.settings.enableDebugCommand;
+    if (policy === "yes" || (policy === "local" && isLocal(client.connection))) return null;
+    const name = command.fullName.startsWith("module") ? "MODULE" : "DEBUG";
+    const option = name === "DEBUG" ? "enable-debug-command" : "enable-module-command";
+    return `${name} command not allowed. If the ${option} option is set to "local", you can run it from a local connection, ` +
+      "otherwise you need to set this option in the configuration file, and then restart the server.";
+  }
+
+  feedMonitors(client: Client, args: Args): void {
+    const seconds = (this.keyspace.nowMs * 1000 + Math.floor(this.clock.nowUs() % 1000)) / 1e6;
+    let line = `${seconds.toFixed(6)} [${client.db.index} ${client.connection.remoteAddress}]`;
+    for (let i = 0; i < args.count; i++) line += ` ${quoted(args.slice(i))}`;
+    for (const monitor of this.monitors) {
+      monitor.reply.status(line);
+      this.queueFlush(monitor);
+    }
+  }
+
+  commandRan(client: Client, command: Command, args: Args, microseconds: number): void {
+    const settings = this.settings;
+    if (settings.latencyTracking) (command.latency ??= new LatencyHistogram()).record(microseconds);
+    const slow = settings.slowlogLogSlowerThanMicroseconds;
+    if (slow >= 0 && microseconds >= slow && (command.flags & FLAG.skipSlowlog) === 0) {
+      this.slowlog.add(args, microseconds, this.keyspace.nowMs, client.connection.remoteAddress, client.name, settings.slowlogMaxLen);
+    }
+    if (this.latency.thresholdMs > 0) {
+      this.latency.add((command.flags & FLAG.fast) !== 0 ? "fast-command" : "command", microseconds / 1000, this.keyspace.nowMs);
+    }
+  }
+
+  errorReplied(text: string): void {
+    this.statistics.countError(text);
+  }
+
+  securityWarning(client: Client): void {
+    this.log.warning(
+      "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. " +
+        "This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. " +
+        `Connection from ${client.connection.remoteAddress} aborted.`,
+    );
+  }
+
+  // ---- ServerControl -------------------------------------------------------------------------------------------
+
+  get isLoading(): boolean {
+    return this.persistence.isLoading;
+  }
+
+  get lazyExpire(): boolean {
+    return this.settings.lazyfreeLazyExpire;
+  }
+
+  get lazyUserDelete(): boolean {
+    return this.settings.lazyfreeLazyUserDel;
+  }
+
+  get bulkBytesMax(): number {
+    return this.settings.protoMaxBulkBytes;
+  }
+
+  get usesLfu(): boolean {
+    return this.settings.maxmemoryPolicy.endsWith("lfu");
+  }
+
+  get lfuDecayMinutes(): number {
+    return this.settings.lfuDecayTimeMinutes;
+  }
+
+  dumpPayload(entry: Address): Uint8Array {
+    return this.persistence.dumpPayload(entry);
+  }
+
+  checkPayload(payload: Uint8Array): string | null {
+    return this.persistence.checkPayload(payload);
+  }
+
+  restorePayload(payload: Uint8Array, db: Client["db"], key: Uint8Array, keyBytes: number, keyLength: number): void {
+    this.persistence.restorePayload(payload, db, key, keyBytes, keyLength);
+  }
+
+  // ---- shared by commands --------------------------------------------------------------------------------------
+
+  /** Forgets what a client watches. */
+  unwatchAll(client: Client): void {
+    for (const { db, key } of client.watched) {
+      const listeners = db.watched.get(key);
+      if (listeners === undefined || !listeners.delete(client)) continue;
+      this.keyspace.watchedKeys--;
+      if (listeners.size === 0) db.watched.delete(key);
+    }
+    client.watched = [];
+  }
+
+  /** A client as CLIENT LIST shows it. */
+  describe(client: Client): string {
+    const nowMs = this.clock.nowMs(), connection = client.connection, parser = client.parser;
+    const flags = (client.isMonitor ? "O" : "") + (client.queue !== null ? "x" : "") + (client.postponed ? "b" : "") +
+      (client.watchFailed ? "d" : "") + (client.closeAfterReply ? "c" : "") + (connection.isUnix ? "U" : "") +
+      (client.noEvict ? "e" : "");
+    const seconds = (since: number) => Math.max(0, Math.floor((nowMs - since) / 1000));
+    return `id=${client.id} addr=${connection.remoteAddress} laddr=${connection.localAddress} fd=${connection.fd} ` +
+      `name=${client.name} age=${seconds(client.createdMs)} idle=${seconds(client.lastInteractionMs)} flags=${flags || "N"} ` +
+      `db=${client.db.index} sub=0 psub=0 ssub=0 multi=${client.queue === null ? -1 : client.queue.length} ` +
+      `qbuf=${parser.end - parser.start} qbuf-free=${parser.buffer.length - parser.end} ` +
+      `argv-mem=${parser.args.totalBytes} multi-mem=${client.queueBytes} rbs=${client.reply.buffer.length} ` +
+      `rbp=${client.reply.buffer.length} obl=${client.reply.length} oll=0 omem=0 tot-mem=${client.memoryBytes} ` +
+      `events=r cmd=${client.lastCommand?.fullName ?? "NULL"} user=default redir=-1 resp=${client.reply.protocol}`;
+  }
+
+  /** Memory in use by data and what serves it; Redis's used_memory. */
+  get usedMemoryBytes(): number {
+    let bytes = this.allocator.liveBytes + this.memory.frameBytes + this.persistence.bufferBytes;
+    for (const client of this.clients.values()) bytes += client.memoryBytes;
+    return bytes;
+  }
+}
+
+const PROTECTED_MODE_REFUSAL =
+  "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. " +
+  "In this mode connections are only accepted from the loopback interface. If you want to connect from external computers " +
+  "to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command " +
+  "'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is " +
+  "running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this " +
+  "change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and " +
+  "setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just " +
+  "for testing, restart it with the '--protected-mode no' option. 4) Setup an authentication password for the default user. " +
+  "NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.\r\n";
+
+function refuse(connection: Connection, text: string): void {
+  const bytes = ascii(text);
+  connection.write(bytes, bytes.length);
+  connection.closeAfterWrite();
+}
+
+/** Whether the peer is on this machine. */
+export function isLocal(connection: Connection): boolean {
+  return connection.isUnix || connection.remoteAddress.startsWith("127.") || connection.remoteAddress.startsWith("[::1]");
+}
+
+function randomHex(randomness: Randomness, digits: number): string {
+  const bytes = new Uint8Array(digits / 2);
+  randomness.fill(bytes);
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+const QUOTED_ESCAPES: Record<number, string> = { 0x5c: "\\\\", 0x22: '\\"', 10: "\\n", 13: "\\r", 9: "\\t", 7: "\\a", 8: "\\b" };
+
+/** An argument as MONITOR shows it. */
+export function quoted(bytes: Uint8Array): string {
+  let text = '"';
+  for (const byte of bytes) {
+    const escape = QUOTED_ESCAPES[byte];
+    if (escape !== undefined) text += escape;
+    else if (byte >= 0x20 && byte < 0x7f) text += String.fromCharCode(byte);
+    else text += `\\x${byte.toString(16).padStart(2, "0")}`;
+  }
+  return text + '"';
+}

@@ -1,0 +1,16 @@
+/** What the server needs to know of the machine and process it runs in. */
+import type { SnapshotJob, SnapshotResult } from "../persistence/snapshot/snapshot_job.ts";
+
+export interface HostSystem {
+  readonly pid: number;
+  readonly physicalMemoryBytes: number;
+  residentBytes(): number;
+  /** Processor time of this process so far, seconds. */
+  cpuSeconds(): { user: number; system: number };
+  /** "Linux 6.1.0 x86_64". */
+  readonly osText: string;
+  readonly executable: string;
+  readonly configFile: string;
+}
+
+export type { SnapshotJob, SnapshotResult };
