@@ -1,5 +1,6 @@
 /**
- * The configuration of one server: parsed values in plain fields (see Settings), CONFIG GET and CONFIG SET over all directives.
+ * The configuration of one server: parsed values in plain fields (see Settings), CONFIG GET and CONFIG SET over all
+ * directives.
  * Invariants: fields and values always agree; a CONFIG SET takes effect as a whole or not at all; a refused directive
  * keeps its default.
  * Never touches a file, a socket or the working directory: whoever must act on a change registers a hook.
@@ -38,13 +39,17 @@ export interface ConfigSetFailure {
 }
 
 /**
- * Called after the values of one CONFIG SET changed; returns null, or why the change cannot be applied (an empty text when there is nothing
+ * Called after the values of one CONFIG SET changed; returns null, or why the change cannot be applied (an empty text
+ * when there is nothing
  * to say). Then every value is put back and every hook of that CONFIG SET is called again, so a hook works from the
  * current fields only.
  */
 export type ChangeHook = () => string | null;
 
-/** A name under which a directive is known. Redis keeps an alias apart from its directive: both may be in one CONFIG SET. */
+/**
+ * A name under which a directive is known. Redis keeps an alias apart from its directive: both may be in one CONFIG
+ * SET.
+ */
 interface Entry {
   readonly name: string;
   readonly index: number;
@@ -118,7 +123,9 @@ export class Config extends Settings {
     return directive.kind.rewrite(this.#values[requireEntry(directive.name).index]);
   }
 
-  /** The reply of CONFIG GET: a name without wildcards appears as it was asked for, and each directive once per name. */
+  /**
+   * The reply of CONFIG GET: a name without wildcards appears as it was asked for, and each directive once per name.
+   */
   get(patterns: readonly ByteString[]): ConfigPair[] {
     const found = new Map<string, ConfigPair>();
     for (const pattern of patterns) {
@@ -142,7 +149,8 @@ export class Config extends Settings {
   }
 
   /**
-   * CONFIG SET. All pairs are checked, then all are set, then the hooks of those that changed run; any failure puts everything back.
+   * CONFIG SET. All pairs are checked, then all are set, then the hooks of those that changed run; any failure puts
+   * everything back.
    * @returns null when everything was set
    */
   set(pairs: readonly ConfigPair[], caller: ConfigCaller): ConfigSetFailure | null {

@@ -1,5 +1,6 @@
 /**
- * The table of directives: every one of Redis 7.0.15 (built with TLS), then our own. It is the only place that names a directive's default,
+ * The table of directives: every one of Redis 7.0.15 (built with TLS), then our own. It is the only place that names
+ * a directive's default,
  * bounds, flags and what this server makes of it.
  * Invariants: names and aliases are unique and lower case; defaults are those of a server without a configuration file.
  * Never holds a value of a running server: that is `Config`.

@@ -1,5 +1,6 @@
 /**
- * Loads redis.conf text into a Config: lines, comments, quoting, `include`, `rename-command`, and Redis's fatal error report.
+ * Loads redis.conf text into a Config: lines, comments, quoting, `include`, `rename-command`, and Redis's fatal error
+ * report.
  * Invariants: lines take effect in order, the last one wins (`save` lines add up); the first error ends the load.
  * Departs from Redis 7.0.15 in one place: there, an `include` makes each later `save` line replace the ones before it.
  * Never reads a file itself: it asks a ConfigSource.

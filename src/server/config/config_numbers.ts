@@ -32,7 +32,9 @@ export function parseStrictInteger(text: ByteString): bigint | null {
   return value < I64_MIN || value > I64_MAX ? null : value;
 }
 
-/** What strtoll accepts in full: leading blanks, a sign, leading zeros; an empty text is 0; saturates. Null otherwise. */
+/**
+ * What strtoll accepts in full: leading blanks, a sign, leading zeros; an empty text is 0; saturates. Null otherwise.
+ */
 export function parseLooseInteger(text: ByteString): bigint | null {
   if (text === "") return 0n;
   const match = /^[ \t\n\v\f\r]*([+-]?)([0-9]+)$/.exec(text);
@@ -52,7 +54,10 @@ export function parseOctal(text: ByteString): bigint | null {
   return value < I64_MIN || value > I64_MAX ? null : value;
 }
 
-/** Bytes with an optional unit (b, k, kb, m, mb, g, gb in any case), wrapped to unsigned 64 bits as memtoull does. Null otherwise. */
+/**
+ * Bytes with an optional unit (b, k, kb, m, mb, g, gb in any case), wrapped to unsigned 64 bits as memtoull does.
+ * Null otherwise.
+ */
 export function parseMemory(text: ByteString): bigint | null {
   const match = /^([0-9]*)([a-zA-Z]*)$/.exec(text);
   if (match === null || match[1].length > MEMORY_DIGITS_MAX) return null;

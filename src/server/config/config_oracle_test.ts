@@ -1,5 +1,6 @@
 /**
- * Compares configuration with a real redis-server 7.0: names, defaults, replies of CONFIG SET, rewritten files, fatal errors.
+ * Compares configuration with a real redis-server 7.0: names, defaults, replies of CONFIG SET, rewritten files, fatal
+ * errors.
  * Skipped where redis-server is not installed, unless CI is set. Listens on 127.0.0.1:21210 only.
  */
 

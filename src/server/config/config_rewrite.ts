@@ -1,7 +1,9 @@
 /**
  * CONFIG REWRITE as a function: the old file and the current configuration give the new file.
- * Invariants: comments and their order stay; a line is replaced in place, and only options that are not at their default are added, under the
- * signature; lines left over from an option that was rewritten go away; loading the result gives the same configuration.
+ * Invariants: comments and their order stay; a line is replaced in place, and only options that are not at their
+ * default are added, under the
+ * signature; lines left over from an option that was rewritten go away; loading the result gives the same
+ * configuration.
  * Never touches `include` and `rename-command` lines. Lines that mean nothing become "# ???" comments, as in Redis.
  */
 
@@ -49,7 +51,9 @@ class FileLines {
     this.#lines.push(isComment || option !== null ? line : `# ??? ${line}`);
   }
 
-  /** Writes the lines of one option over its old ones, adds those that are forced, and blanks the old ones left over. */
+  /**
+   * Writes the lines of one option over its old ones, adds those that are forced, and blanks the old ones left over.
+   */
   rewrite(option: string, lines: readonly RewriteLine[]): void {
     const places = this.#unused.get(option) ?? [];
     for (const { text, isForced } of lines) {

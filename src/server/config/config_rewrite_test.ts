@@ -75,7 +75,8 @@ Deno.test("rewriteConfig: settles, and loading the result gives the same configu
       'shutdown-on-sigterm nosave now\nunixsocketperm 700\npage-size 512\nsave ""\nlogfile "x y"\nhz 33\n' +
       "notify-keyspace-events AnK\noom-score-adj-values 1 2 3\nappendfsync no\nmaxmemory 1000",
   );
-  // As in Redis, the next two rewrites after lines were added may still move limits of client classes between their lines and
+  // As in Redis, the next two rewrites after lines were added may still move limits of client classes between their
+  // lines and
   // end the file with an empty line.
   let file = "# start\n";
   for (let round = 0; round < 3; round++) {

@@ -1,6 +1,8 @@
 /**
- * The text layer of configuration: byte strings, and Redis's way of splitting and quoting arguments (sdssplitargs, sdscatrepr).
- * Invariant: a ByteString holds one byte per character (U+0000 to U+00FF), so that any bytes pass through unchanged. It is
+ * The text layer of configuration: byte strings, and Redis's way of splitting and quoting arguments (sdssplitargs,
+ * sdscatrepr).
+ * Invariant: a ByteString holds one byte per character (U+0000 to U+00FF), so that any bytes pass through unchanged.
+ * It is
  * decoded as UTF-8 only where a value is handed to the server as a path or a name.
  * Never knows what a directive means.
  */
@@ -54,7 +56,8 @@ export function trimLine(line: ByteString): ByteString {
 }
 
 /**
- * Splits a line as redis.conf and inline commands are split: blanks separate, "…" knows \n \r \t \b \a \xHH and \other, '…' knows \' only,
+ * Splits a line as redis.conf and inline commands are split: blanks separate, "…" knows \n \r \t \b \a \xHH and
+ * \other, '…' knows \' only,
  * and a closing quote must be followed by a blank or the end.
  * @returns the arguments, or null when quotes are unbalanced
  */

@@ -1,6 +1,7 @@
 /**
  * The values of configuration that the server reads, each parsed once into a plain field.
- * Invariants: a field changes only through `Config`; sizes are whole bytes, times say their unit; a number above 2^53 is rounded.
+ * Invariants: a field changes only through `Config`; sizes are whole bytes, times say their unit; a number above 2^53
+ * is rounded.
  * Every directive whose support is "used" fills exactly one field, and no other directive fills any.
  * Never holds a value in Redis's spelling: `Config.get` gives that.
  */
