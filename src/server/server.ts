@@ -101,7 +101,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   #turnBaseMs = 0;
 
   constructor(options: ServerOptions) {
-    this.config = options.config, this.settings = options.config.settings, this.log = options.log;
+    this.config = options.config, this.settings = options.config, this.log = options.log;
     this.clock = options.clock, this.randomness = options.randomness, this.storage = options.storage;
     this.network = options.network, this.system = options.system;
     this.startedMs = this.clock.nowMs();
