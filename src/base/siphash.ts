@@ -28,16 +28,10 @@ export class KeyedHash {
       v0 ^= word;
     }
     let last = length << 24;
-    switch (length & 3) {
-      case 3:
-        last |= bytes[at + 2] << 16;
-        // falls through
-      case 2:
-        last |= bytes[at + 1] << 8;
-        // falls through
-      case 1:
-        last |= bytes[at];
-    }
+    const rest = length & 3;
+    if (rest > 2) last |= bytes[at + 2] << 16;
+    if (rest > 1) last |= bytes[at + 1] << 8;
+    if (rest > 0) last |= bytes[at];
     v3 ^= last;
     for (let round = 0; round < 4; round++) {
       if (round === 1) v0 ^= last, v2 ^= 0xff;

@@ -8,7 +8,7 @@
  * `#freeBlocks` counts the clear bits of its bitmap; bits past the last block are set.
  */
 import { assert } from "../base/assert.ts";
-import { type Address, NONE, SEGMENTS_MAX, UNIT_BYTES, UNIT_GRANULES, UNIT_SHIFT, UNITS_PER_SEGMENT } from "./address.ts";
+import { type Address, SEGMENTS_MAX, UNIT_BYTES, UNIT_GRANULES, UNIT_SHIFT, UNITS_PER_SEGMENT } from "./address.ts";
 import type { LiveMemory } from "./live_memory.ts";
 import { type Owner, OWNERS_MAX } from "./owner.ts";
 import { RunAllocator } from "./run_allocator.ts";
