@@ -1,0 +1,236 @@
+/**
+ * The real network: TCP and unix sockets through Deno's listeners, one read loop a connection.
+ *
+ * A turn: Deno resolves the reads that are ready in one go, their continuations run one after the other, and the microtask that the
+ * first of them queued runs when all have delivered; that microtask is the end of the turn.
+ */
+import {
+  type Connection,
+  type ConnectionSink,
+  ConnectError,
+  type Listener,
+  ListenError,
+  type Network,
+  type NetworkHooks,
+} from "./network.ts";
+
+const READ_BYTES_MIN = 1;
+const ERRNO_TEXT: Record<string, string> = {
+  AddrInUse: "Address already in use",
+  AddrNotAvailable: "Cannot assign requested address",
+  PermissionDenied: "Permission denied",
+  NotFound: "No such file or directory",
+};
+
+/** Coalesces requests for the end of the turn. */
+class Turn {
+  #queued = false;
+  readonly #hooks: Set<NetworkHooks> = new Set();
+  readonly #run = () => {
+    this.#queued = false;
+    for (const hooks of this.#hooks) hooks.onTurnEnd();
+  };
+
+  add(hooks: NetworkHooks): void {
+    this.#hooks.add(hooks);
+  }
+
+  request(): void {
+    if (this.#queued) return;
+    this.#queued = true;
+    queueMicrotask(this.#run);
+  }
+}
+
+export class TcpNetwork implements Network {
+  readonly #turn = new Turn();
+  #nextNumber = 1;
+
+  listenTcp(host: string, port: number, hooks: NetworkHooks): Listener {
+    const hostname = host === "*" ? "0.0.0.0" : host;
+    const listener = this.#bind(`Could not create server TCP listening socket ${host}:${port}`, () => Deno.listen({ hostname, port }));
+    this.#accept(listener, hooks, (conn) => new SocketConnection(conn, this.#turn, this.#nextNumber++));
+    return { port: (listener.addr as Deno.NetAddr).port, close: () => close(listener) };
+  }
+
+  listenUnix(path: string, mode: number | null, hooks: NetworkHooks): Listener {
+    try {
+      if (Deno.statSync(path).isSocket) Deno.removeSync(path);
+    } catch {
+      // Nothing is there: the usual case.
+    }
+    const listener = this.#bind(`Opening Unix socket ${path}`, () => Deno.listen({ transport: "unix", path }));
+    if (mode !== null) Deno.chmodSync(path, mode);
+    this.#accept(listener, hooks, (conn) => new SocketConnection(conn, this.#turn, this.#nextNumber++, path));
+    return {
+      port: 0,
+      close: () => {
+        close(listener);
+        try {
+          Deno.removeSync(path);
+        } catch {
+          // Somebody removed it already.
+        }
+      },
+    };
+  }
+
+  requestTurnEnd(): void {
+    this.#turn.request();
+  }
+
+  async connectTcp(host: string, port: number): Promise<Connection> {
+    try {
+      return new SocketConnection(await Deno.connect({ hostname: host, port }), this.#turn, this.#nextNumber++);
+    } catch (error) {
+      throw new ConnectError(`Cannot connect to ${host}:${port}: ${reasonOf(error)}`, codeOf(error), error);
+    }
+  }
+
+  #bind(what: string, listen: () => Deno.Listener): Deno.Listener {
+    try {
+      return listen();
+    } catch (error) {
+      throw new ListenError(`${what}: bind: ${reasonOf(error)}`, codeOf(error), error);
+    }
+  }
+
+  async #accept(listener: Deno.Listener, hooks: NetworkHooks, wrap: (conn: Deno.Conn) => Connection): Promise<void> {
+    this.#turn.add(hooks);
+    while (true) {
+      try {
+        hooks.onConnection(wrap(await listener.accept()));
+      } catch (error) {
+        // Closed: the end. Anything else (out of descriptors, a peer that went away) concerns one connection only.
+        if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) return;
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+    }
+  }
+}
+
+class SocketConnection implements Connection {
+  readonly remoteAddress: string;
+  readonly localAddress: string;
+  readonly isUnix: boolean;
+  readonly fd: number;
+  readonly #conn: Deno.Conn;
+  readonly #turn: Turn;
+  #sink: ConnectionSink | null = null;
+  #closed = false;
+  #paused = false;
+  #resume: (() => void) | null = null;
+  #writing = false;
+  #closeWhenWritten = false;
+
+  constructor(conn: Deno.Conn, turn: Turn, number: number, unixPath?: string) {
+    this.#conn = conn, this.#turn = turn, this.fd = number;
+    this.isUnix = unixPath !== undefined;
+    this.remoteAddress = unixPath === undefined ? addressOf(conn.remoteAddr) : `${unixPath}:0`;
+    this.localAddress = unixPath === undefined ? addressOf(conn.localAddr) : `${unixPath}:0`;
+  }
+
+  start(sink: ConnectionSink): void {
+    this.#sink = sink;
+    void this.#readLoop(sink);
+  }
+
+  pauseReading(): void {
+    this.#paused = true;
+  }
+
+  resumeReading(): void {
+    this.#paused = false;
+    this.#resume?.();
+    this.#resume = null;
+  }
+
+  write(bytes: Uint8Array, lengthBytes: number): void {
+    if (this.#closed) return;
+    this.#writing = true;
+    void this.#writeAll(bytes, lengthBytes);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.resumeReading();
+    close(this.#conn);
+  }
+
+  closeAfterWrite(): void {
+    if (!this.#writing) return this.close();
+    this.#closeWhenWritten = true;
+    this.pauseReading();
+  }
+
+  setNoDelay(on: boolean): void {
+    if (!this.isUnix && !this.#closed) ignoreErrors(() => (this.#conn as Deno.TcpConn).setNoDelay(on));
+  }
+
+  setKeepAlive(idleSeconds: number): void {
+    if (!this.isUnix && !this.#closed) ignoreErrors(() => (this.#conn as Deno.TcpConn).setKeepAlive(idleSeconds > 0));
+  }
+
+  async #readLoop(sink: ConnectionSink): Promise<void> {
+    const conn = this.#conn, turn = this.#turn;
+    try {
+      while (!this.#closed) {
+        if (this.#paused) await new Promise<void>((resolve) => this.#resume = resolve);
+        if (this.#closed || this.#closeWhenWritten) return;
+        const length = await conn.read(sink.readBuffer(READ_BYTES_MIN));
+        if (this.#closed || this.#closeWhenWritten) return;
+        if (length === null) return this.#ended(null);
+        sink.onData(length);
+        turn.request();
+      }
+    } catch (error) {
+      this.#ended(reasonOf(error));
+    }
+  }
+
+  async #writeAll(bytes: Uint8Array, lengthBytes: number): Promise<void> {
+    try {
+      let sent = await this.#conn.write(lengthBytes === bytes.length ? bytes : bytes.subarray(0, lengthBytes));
+      while (sent < lengthBytes) sent += await this.#conn.write(bytes.subarray(sent, lengthBytes));
+    } catch (error) {
+      return this.#closeWhenWritten ? this.close() : this.#ended(reasonOf(error));
+    }
+    this.#writing = false;
+    if (this.#closed) return;
+    this.#sink?.onWriteDone();
+    if (this.#closeWhenWritten) this.close();
+  }
+
+  #ended(reason: string | null): void {
+    if (this.#closed) return;
+    this.#sink?.onClosed(reason);
+    this.#turn.request();
+  }
+}
+
+function addressOf(address: Deno.Addr): string {
+  const { hostname, port } = address as Deno.NetAddr;
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}
+
+function close(resource: { close(): void }): void {
+  ignoreErrors(() => resource.close());
+}
+
+function ignoreErrors(run: () => void): void {
+  try {
+    run();
+  } catch {
+    // The socket is gone already; there is nothing left to do with it.
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return ERRNO_TEXT[error.name] ?? error.message.replace(/ \(os error [0-9]+\)$/, "");
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error ? (error as Error & { code?: string }).code ?? error.name : "";
+}
