@@ -63,7 +63,7 @@ export class Dispatcher {
     const args = client.parser.args, reply = client.reply, host = this.#host;
     let command = host.table.find(args.bytes, args.offsets[0], args.lengths[0]);
     if (command === undefined) return this.#unknown(client, args), true;
-    if (command.subcommands !== null) {
+    if (command.subcommands !== null && args.count > 1) {
       const sub = this.#subcommand(client, command, args);
       if (sub === null) return true;
       command = sub;
@@ -160,10 +160,6 @@ export class Dispatcher {
 
   /** The subcommand that is meant, or null with the error replied. */
   #subcommand(client: Client, container: Command, args: Args): Command | null {
-    if (args.count < 2) {
-      this.reject(client, container, `wrong number of arguments for '${container.fullName}' command`);
-      return null;
-    }
     const sub = container.subcommands!.get(args.latin1(1).toLowerCase());
     if (sub !== undefined) return sub;
     if (client.queue !== null) client.queueRefused = true;

@@ -41,6 +41,7 @@ import { Propagator } from "./propagation.ts";
 import { Slowlog } from "./slowlog.ts";
 import { Statistics } from "./statistics.ts";
 import type { HostSystem, SnapshotSpawner } from "./system.ts";
+import { UnixMicroseconds } from "./unix_microseconds.ts";
 
 export const REDIS_VERSION = "7.0.15";
 
@@ -88,6 +89,9 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   readonly monitors: Set<Client> = new Set();
   readonly startedMs: number;
   readonly runId: string;
+  /** Replication id, 40 hexadecimal digits; DEBUG CHANGE-REPL-ID makes a new one. */
+  replicationId: string;
+  readonly unixTime: UnixMicroseconds;
   /** The client whose command is executing. */
   currentClient: Client | null = null;
   gates = 0;
@@ -106,6 +110,8 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.network = options.network, this.system = options.system;
     this.startedMs = this.clock.nowMs();
     this.runId = randomHex(this.randomness, 40);
+    this.replicationId = randomHex(this.randomness, 40);
+    this.unixTime = new UnixMicroseconds(this.clock);
     const { memory, allocator } = this.#createMemory();
     this.memory = memory, this.allocator = allocator;
     this.keyspace = new Keyspace({
@@ -375,8 +381,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   }
 
   feedMonitors(client: Client, args: Args): void {
-    const seconds = (this.keyspace.nowMs * 1000 + Math.floor(this.clock.nowUs() % 1000)) / 1e6;
-    let line = `${seconds.toFixed(6)} [${client.db.index} ${client.connection.remoteAddress}]`;
+    let line = `${(this.unixTime.now() / 1e6).toFixed(6)} [${client.db.index} ${client.connection.remoteAddress}]`;
     for (let i = 0; i < args.count; i++) line += ` ${quoted(args.slice(i))}`;
     for (const monitor of this.monitors) {
       monitor.reply.status(line);
@@ -505,7 +510,8 @@ export function isLocal(connection: Connection): boolean {
   return connection.isUnix || connection.remoteAddress.startsWith("127.") || connection.remoteAddress.startsWith("[::1]");
 }
 
-function randomHex(randomness: Randomness, digits: number): string {
+/** Random hexadecimal digits. */
+export function randomHex(randomness: Randomness, digits: number): string {
   const bytes = new Uint8Array(digits / 2);
   randomness.fill(bytes);
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -33,6 +33,7 @@ export class Statistics {
 
   reset(): void {
     this.connectionsReceived = this.connectionsRejected = this.inputBytes = this.outputBytes = 0;
+    this.expiredStalePercentage = this.latestForkUs = 0;
     this.forks = this.forkUsTotal = this.evictedKeys = this.expireCyclesTimeLimited = 0;
     this.activeExpireUs = this.unexpectedErrorReplies = this.totalErrorReplies = this.aclAccessDeniedAuth = 0;
     this.errors.clear();

@@ -1,0 +1,36 @@
+/** All commands about the server itself, its clients and their transactions, as one table of handlers. */
+import type { Handlers } from "../../commands/context.ts";
+import type { Server } from "../server.ts";
+import { clientCommands } from "./client_commands.ts";
+import { commandCommands } from "./command_commands.ts";
+import { configCommands } from "./config_commands.ts";
+import { connectionCommands } from "./connection.ts";
+import { debugCommands } from "./debug_commands.ts";
+import { infoCommands } from "./info.ts";
+import { latencyCommands } from "./latency_commands.ts";
+import { memoryCommands } from "./memory_commands.ts";
+import { monitorCommands } from "./monitor.ts";
+import { objectHelp } from "./help.ts";
+import { pagesCommands } from "./pages_commands.ts";
+import { serverCommands } from "./server_commands.ts";
+import { slowlogCommands } from "./slowlog_commands.ts";
+import { transactionCommands } from "./transactions.ts";
+
+export function adminCommands(server: Server): Handlers {
+  return {
+    ...connectionCommands(server),
+    ...transactionCommands(server),
+    ...serverCommands(server),
+    ...clientCommands(server),
+    ...configCommands(server),
+    ...commandCommands(server),
+    ...slowlogCommands(server),
+    ...latencyCommands(server),
+    ...monitorCommands(server),
+    ...infoCommands(server),
+    ...memoryCommands(server),
+    ...pagesCommands(server),
+    ...debugCommands(server),
+    "object|help": objectHelp,
+  };
+}
