@@ -1,0 +1,118 @@
+/** The CONFIG command. CONFIG REWRITE replaces the file as a whole or not at all, also across a power cut. */
+import type { CommandContext, Handlers } from "../../commands/context.ts";
+import { ERROR } from "../../commands/errors.ts";
+import { describeErrno, parentDirectory, readFully, type Storage, StorageError, writeFully } from "../../io/storage.ts";
+import type { Client } from "../client.ts";
+import type { ConfigPair } from "../config/config.ts";
+import { rewriteConfig } from "../config/config_rewrite.ts";
+import { bytesOfByteString, type ByteString, textOfByteString } from "../config/config_text.ts";
+import { isLocal, type Server } from "../server.ts";
+import { help } from "./help.ts";
+
+export function configCommands(server: Server): Handlers {
+  function get(ctx: CommandContext): void {
+    const patterns: ByteString[] = [];
+    for (let i = 2; i < ctx.args.count; i++) patterns.push(ctx.args.latin1(i));
+    const pairs = server.config.get(patterns);
+    ctx.reply.startMap(pairs.length);
+    for (const { name, value } of pairs) {
+      ctx.reply.bytes(bytesOfByteString(name));
+      ctx.reply.bytes(bytesOfByteString(value));
+    }
+  }
+
+  function set(ctx: CommandContext): void {
+    const { args } = ctx;
+    if (args.count % 2 !== 0) return ctx.reply.error(ERROR.syntax);
+    const pairs: ConfigPair[] = [];
+    for (let i = 2; i < args.count; i += 2) pairs.push({ name: args.latin1(i), value: args.latin1(i + 1) });
+    const caller = { isLocal: isLocal((ctx.client as Client).connection), isLoading: server.isLoading };
+    const failure = server.config.set(pairs, caller);
+    server.settingsChanged();
+    if (failure === null) return ctx.reply.ok();
+    if (failure.log !== null) server.log.warning(failure.log);
+    ctx.reply.errorWithCode(textOfByteString(failure.reply));
+  }
+
+  function rewrite(ctx: CommandContext): void {
+    const path = server.system.configFile;
+    if (path === "") return ctx.reply.error("The server is running without a config file");
+    try {
+      const temporary = `${path}.${server.system.pid}-${server.unixTime.now()}.tmp`;
+      replaceFile(server.storage, path, temporary, rewriteConfig(readIfThere(server.storage, path), server.config));
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      server.log.warning(`CONFIG REWRITE failed: ${error.message}`);
+      return ctx.reply.error(`Rewriting config file: ${describeErrno(error.code)}`);
+    }
+    server.log.warning("CONFIG REWRITE executed with success.");
+    ctx.reply.ok();
+  }
+
+  function resetstat(ctx: CommandContext): void {
+    const { keyspace, table } = server;
+    server.statistics.reset();
+    server.persistence.resetStatistics();
+    server.dispatcher.executedCommands = 0;
+    keyspace.hits = keyspace.misses = keyspace.expiredKeys = 0;
+    keyspace.lazyFree.freedObjects = 0;
+    for (const { statistics } of table.all()) {
+      statistics.calls =
+        statistics.microseconds =
+        statistics.rejectedCalls =
+        statistics.failedCalls =
+          0;
+    }
+    for (const command of table.all()) command.latency = null;
+    ctx.reply.ok();
+  }
+
+  return {
+    "config|get": get,
+    "config|set": set,
+    "config|rewrite": rewrite,
+    "config|resetstat": resetstat,
+    "config|help": configHelp,
+  };
+}
+
+/** The whole file; empty when there is none. */
+function readIfThere(storage: Storage, path: string): Uint8Array {
+  if (!storage.exists(path)) return new Uint8Array(0);
+  const file = storage.open(path, "read");
+  try {
+    const bytes = new Uint8Array(storage.size(file));
+    return bytes.subarray(0, readFully(storage, file, 0, bytes));
+  } finally {
+    storage.close(file);
+  }
+}
+
+/** Writes beside the file, syncs, and renames over it. @throws {StorageError} with the old file as it was */
+function replaceFile(storage: Storage, path: string, temporary: string, bytes: Uint8Array): void {
+  try {
+    const file = storage.open(temporary, "create");
+    try {
+      writeFully(storage, file, bytes, 0, bytes.length);
+      storage.sync(file);
+    } finally {
+      storage.close(file);
+    }
+    storage.rename(temporary, path);
+  } catch (error) {
+    if (storage.exists(temporary)) storage.remove(temporary);
+    throw error;
+  }
+  storage.syncDirectory(parentDirectory(path));
+}
+
+const configHelp = help(
+  "GET <pattern> [<pattern> ...]",
+  "    Show parameters whose names match, and their values.",
+  "SET <directive> <value> [<directive> <value> ...]",
+  "    Set all these parameters, or none.",
+  "RESETSTAT",
+  "    Set the counters that INFO shows back to zero.",
+  "REWRITE",
+  "    Write the configuration in use to the configuration file.",
+);
