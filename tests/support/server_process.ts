@@ -45,18 +45,20 @@ export class ServerProcess {
   readonly pid: number;
   /** From the start of the process to the first PONG. */
   readyAfterMs = 0;
+  readonly #options: ServerOptions;
   readonly #child: Deno.ChildProcess;
-  readonly #ownsDir: boolean;
+  #ownsDir: boolean;
   readonly #output: Promise<unknown>;
   #log = "";
   #exitCode: number | undefined;
 
-  private constructor(kind: ServerKind, port: number, dir: string, ownsDir: boolean, child: Deno.ChildProcess) {
+  private constructor(kind: ServerKind, port: number, dir: string, options: ServerOptions, child: Deno.ChildProcess) {
     this.kind = kind;
     this.port = port;
     this.dir = dir;
     this.pid = child.pid;
-    this.#ownsDir = ownsDir;
+    this.#options = options;
+    this.#ownsDir = options.dir === undefined;
     this.#child = child;
     this.#output = Promise.all([this.#capture(child.stdout), this.#capture(child.stderr), this.#watchExit()]);
   }
@@ -81,7 +83,7 @@ export class ServerProcess {
     const port = options.port ?? freePort();
     const startedAtMs = performance.now();
     const child = commandFor(kind, port, dir, options.args ?? []).spawn();
-    const server = new ServerProcess(kind, port, dir, options.dir === undefined, child);
+    const server = new ServerProcess(kind, port, dir, options, child);
     try {
       await server.#waitUntilReady(options.readyTimeoutMs ?? READY_TIMEOUT_MS);
     } catch (error) {
@@ -90,6 +92,18 @@ export class ServerProcess {
     }
     server.readyAfterMs = performance.now() - startedAtMs;
     return server;
+  }
+
+  /**
+   * Starts a server on the directory and port of this one, which must have ended. The directory now belongs to the new one.
+   * `changes` replace the options given at the first start.
+   */
+  async startAgain(changes: Omit<ServerOptions, "dir" | "port"> = {}, kind = this.kind): Promise<ServerProcess> {
+    const options = { ...this.#options, ...changes, dir: this.dir, port: this.port };
+    const next = await ServerProcess.start(kind, options);
+    next.#ownsDir = this.#ownsDir;
+    this.#ownsDir = false;
+    return next;
   }
 
   /** Everything the process has printed so far. */
