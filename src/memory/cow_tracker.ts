@@ -15,6 +15,8 @@ export interface CowSample {
 }
 
 const COMMANDS_MAX = 512;
+/** `commandId` of work that no command asked for: expiry, rehashing, freeing in slices. */
+export const NO_COMMAND = COMMANDS_MAX - 1;
 const SAMPLES_MAX = 1024;
 
 export class CowTracker {

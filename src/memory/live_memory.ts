@@ -56,6 +56,8 @@ export class LiveMemory implements MemoryReader {
   readonly arenaMaxBytes: number;
   /** Address >>> pageAddressShift is the page number. */
   readonly pageAddressShift: number;
+  /** Pages that the whole address space has. */
+  readonly pagesMax: number;
   readonly cow: CowTracker = new CowTracker();
   /** Called when the frames ran out or the budget is spent: the save must fail, writes go on. */
   onSnapshotAborted: (reason: string) => void = () => {};
@@ -90,9 +92,9 @@ export class LiveMemory implements MemoryReader {
     this.arenaMaxBytes = Math.min(arenaMaxBytes, SEGMENT_BYTES * SEGMENTS_MAX);
     this.#pageShift = 31 - Math.clz32(pageBytes);
     this.pageAddressShift = this.#pageShift - 3;
-    const pagesMax = (SEGMENT_BYTES / pageBytes) * SEGMENTS_MAX;
-    this.#pageEpoch = lazyInt32(pagesMax);
-    this.#frameTables = [lazyInt32(pagesMax), lazyInt32(pagesMax)];
+    this.pagesMax = (SEGMENT_BYTES / pageBytes) * SEGMENTS_MAX;
+    this.#pageEpoch = lazyInt32(this.pagesMax);
+    this.#frameTables = [lazyInt32(this.pagesMax), lazyInt32(this.pagesMax)];
     this.#frameTable = this.#frameTables[0];
     for (let i = 0; i < SEGMENTS_MAX; i++) {
       this.#segments.push(null), this.#bytes.push(NO_BYTES), this.#words.push(NO_WORDS), this.#doubles.push(NO_DOUBLES);

@@ -1,7 +1,7 @@
 /** What the folders above use of the paged memory. */
 export * from "./address.ts";
 export { Allocator, type ClassStatistics, OutOfArenaError } from "./allocator.ts";
-export { CowTracker } from "./cow_tracker.ts";
+export { CowTracker, NO_COMMAND } from "./cow_tracker.ts";
 export { DebugMemory } from "./debug_memory.ts";
 export { FrozenMemory } from "./frozen_memory.ts";
 export { LiveMemory, type MemoryOptions } from "./live_memory.ts";

@@ -6,6 +6,7 @@
 import { expiresAtMs } from "../keyspace/entry.ts";
 import type { Database } from "../keyspace/database.ts";
 import type { TimerId } from "../io/clock.ts";
+import { NO_COMMAND } from "../memory/mod.ts";
 import type { Server } from "./server.ts";
 
 /** Active expire: keys looked at before the clock is, share of stale keys that is fine, budget in microseconds. */
@@ -51,6 +52,7 @@ export class Cron {
     const server = this.#server, nowMs = server.clock.nowMs();
     this.#ticks++;
     server.keyspace.nowMs = nowMs;
+    server.memory.cow.commandId = NO_COMMAND;
     if (!this.paused) this.#tickTasks(nowMs);
     server.network.requestTurnEnd();
   }
@@ -75,6 +77,7 @@ export class Cron {
     if (this.#freeTimer !== null || server.keyspace.lazyFree.pendingObjects === 0) return;
     this.#freeTimer = server.clock.setTimer(0, () => {
       this.#freeTimer = null;
+      server.memory.cow.commandId = NO_COMMAND;
       const untilUs = server.nowUs() + LAZY_FREE_BUDGET_US;
       let done = false;
       do done = server.keyspace.lazyFree.step(LAZY_FREE_BLOCKS_PER_STEP);

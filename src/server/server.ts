@@ -484,6 +484,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   get usedMemoryBytes(): number {
     let bytes = this.allocator.liveBytes + this.memory.frameBytes + this.persistence.bufferBytes;
     for (const client of this.clients.values()) bytes += client.memoryBytes;
+    for (const db of this.keyspace.databases) bytes += db.expiry.bytes;
     return bytes;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The facts of every command of Redis 7.0, by name. Which of them the server has is the registry's affair: it joins
- * these facts to the handlers that exist.
+ * The facts of every command of Redis 7.0, and of our own, by name. Which of them the server has is the registry's
+ * affair: it joins these facts to the handlers that exist.
  */
 import { BITMAP_FACTS } from "./bitmap.ts";
 import { CLUSTER_FACTS } from "./cluster.ts";
@@ -11,6 +11,7 @@ import { GEO_FACTS } from "./geo.ts";
 import { HASH_FACTS } from "./hash.ts";
 import { HYPERLOGLOG_FACTS } from "./hyperloglog.ts";
 import { LIST_FACTS } from "./list.ts";
+import { OWN_FACTS } from "./own.ts";
 import { PUBSUB_FACTS } from "./pubsub.ts";
 import { SCRIPTING_FACTS } from "./scripting.ts";
 import { SERVER_FACTS } from "./server.ts";
@@ -20,7 +21,7 @@ import { STREAM_FACTS } from "./stream.ts";
 import { STRING_FACTS } from "./string.ts";
 import { TRANSACTIONS_FACTS } from "./transactions.ts";
 
-const GROUPS: readonly (readonly CommandFacts[])[] = [
+const REDIS_GROUPS: readonly (readonly CommandFacts[])[] = [
   BITMAP_FACTS,
   CLUSTER_FACTS,
   CONNECTION_FACTS,
@@ -39,14 +40,19 @@ const GROUPS: readonly (readonly CommandFacts[])[] = [
   TRANSACTIONS_FACTS,
 ];
 
-/** Commands by lower-case name. Subcommands are inside their container. */
-export const ALL_FACTS: ReadonlyMap<string, CommandFacts> = new Map(
-  GROUPS.flatMap((group) => group.map((facts): [string, CommandFacts] => [facts.name, facts])),
-);
+/** The commands of Redis by lower-case name. Subcommands are inside their container. */
+export const REDIS_FACTS: ReadonlyMap<string, CommandFacts> = byName(REDIS_GROUPS.flat());
+
+/** All commands, likewise. */
+export const ALL_FACTS: ReadonlyMap<string, CommandFacts> = byName([...REDIS_GROUPS.flat(), ...OWN_FACTS]);
 
 /** A command by its full lower-case name: `get`, `client`, `client|id`. */
 export function findFacts(fullName: string): CommandFacts | undefined {
   const bar = fullName.indexOf("|");
   if (bar < 0) return ALL_FACTS.get(fullName);
   return ALL_FACTS.get(fullName.slice(0, bar))?.subcommands?.find((sub) => sub.name === fullName);
+}
+
+function byName(commands: readonly CommandFacts[]): ReadonlyMap<string, CommandFacts> {
+  return new Map(commands.map((facts): [string, CommandFacts] => [facts.name, facts]));
 }

@@ -4,7 +4,7 @@
  * 7.0 is installed, unless the environment has CI set.
  */
 import { assertEquals } from "@std/assert";
-import { ALL_FACTS, findFacts } from "./all_facts.ts";
+import { findFacts, REDIS_FACTS } from "./all_facts.ts";
 import type { CommandFacts } from "./command_facts.ts";
 import { type ReplySink, writeCommandDocs, writeCommandInfo, writeKeyFlags } from "./command_reply.ts";
 import { commandGetKeys } from "./key_search.ts";
@@ -116,7 +116,7 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-const FACTS = [...ALL_FACTS.values()];
+const FACTS = [...REDIS_FACTS.values()];
 
 for (const protocol of [2, 3] as const) {
   Deno.test({ name: `COMMAND INFO: RESP${protocol} equals redis-server's for every command`, ignore }, async () => {

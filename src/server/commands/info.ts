@@ -1,0 +1,310 @@
+/**
+ * INFO: Redis 7.0's sections, fields and order. What this server does not have (replicas, modules, scripts, …) is reported as none.
+ * A section is a list of [field, value]; how they are joined to text is the affair of `infoText` alone.
+ */
+import type { CommandContext, Handlers } from "../../commands/context.ts";
+import { lruStamp } from "../../keyspace/access_clock.ts";
+import type { LatencyHistogram } from "../latency_histogram.ts";
+import { humanBytes, memoryFigures, percentOf, ratio } from "../memory_figures.ts";
+import { REDIS_VERSION, type Server } from "../server.ts";
+
+type Field = readonly [name: string, value: string | number];
+
+interface Section {
+  readonly title: string;
+  /** Names that ask for it. */
+  readonly names: readonly string[];
+  /** Whether INFO without arguments shows it. */
+  readonly isDefault: boolean;
+  readonly fields: (server: Server) => readonly Field[];
+}
+
+const NO_ID = "0".repeat(40);
+const SECONDS_PER_DAY = 86400;
+
+const SECTIONS: readonly Section[] = [
+  section("Server", serverFields),
+  section("Clients", clientsFields),
+  section("Memory", memoryFields),
+  section("Persistence", (server) => server.persistence.info()),
+  section("Stats", statsFields),
+  section("Replication", replicationFields),
+  section("CPU", cpuFields),
+  { title: "Modules", names: ["modules", "module_list"], isDefault: true, fields: () => [] },
+  { ...section("Commandstats", commandstatsFields), isDefault: false },
+  section("Errorstats", errorstatsFields),
+  { ...section("Latencystats", latencystatsFields), isDefault: false },
+  section("Cluster", () => [["cluster_enabled", 0]]),
+  section("Keyspace", keyspaceFields),
+];
+
+export function infoCommands(server: Server): Handlers {
+  return { info: (ctx) => ctx.reply.verbatim(infoText(server, sectionNames(ctx))) };
+}
+
+/** The text of the sections that these lower-case names ask for; none means the default. */
+export function infoText(server: Server, names: readonly string[]): string {
+  const all = names.includes("all") || names.includes("everything");
+  const usual = names.length === 0 || names.includes("default");
+  const shown = SECTIONS.filter((one) => {
+    return all || (usual && one.isDefault) || one.names.some((name) => names.includes(name));
+  });
+  return shown.map(({ title, fields }) => {
+    return `# ${title}\r\n` + fields(server).map(([name, value]) => `${name}:${value}\r\n`).join("");
+  }).join("\r\n");
+}
+
+function sectionNames({ args }: CommandContext): string[] {
+  const names: string[] = [];
+  for (let i = 1; i < args.count; i++) names.push(args.text(i).toLowerCase());
+  return names;
+}
+
+function section(title: string, fields: (server: Server) => readonly Field[]): Section {
+  return { title, names: [title.toLowerCase()], isDefault: true, fields };
+}
+
+function serverFields(server: Server): Field[] {
+  const { settings, system } = server, nowMs = server.nowMs();
+  const uptimeSeconds = Math.floor((nowMs - server.startedMs) / 1000);
+  return [
+    ["redis_version", REDIS_VERSION],
+    ["redis_git_sha1", "00000000"],
+    ["redis_git_dirty", 0],
+    ["redis_build_id", "0"],
+    ["redis_mode", "standalone"],
+    ["os", system.osText],
+    ["arch_bits", 64],
+    ["monotonic_clock", "performance.now"],
+    ["multiplexing_api", "deno"],
+    ["atomicvar_api", "sharedarraybuffer"],
+    ["gcc_version", "0.0.0"],
+    ["process_id", system.pid],
+    ["process_supervised", "no"],
+    ["run_id", server.runId],
+    ["tcp_port", server.port || settings.port],
+    ["server_time_usec", server.unixTime.now()],
+    ["uptime_in_seconds", uptimeSeconds],
+    ["uptime_in_days", Math.floor(uptimeSeconds / SECONDS_PER_DAY)],
+    ["hz", settings.hz],
+    ["configured_hz", settings.hz],
+    ["lru_clock", lruStamp(nowMs)],
+    ["executable", system.executable],
+    ["config_file", system.configFile],
+    ["io_threads_active", 0],
+    ...shutdownFields(server),
+  ];
+}
+
+function shutdownFields(server: Server): Field[] {
+  const inMs = server.persistence.shutdownInMs;
+  return inMs === null ? [] : [["shutdown_in_milliseconds", inMs]];
+}
+
+function clientsFields(server: Server): Field[] {
+  let input = 0, output = 0;
+  for (const { parser, reply } of server.clients.values()) {
+    input = Math.max(input, parser.buffer.length), output = Math.max(output, reply.length);
+  }
+  return [
+    ["connected_clients", server.clients.size],
+    ["cluster_connections", 0],
+    ["maxclients", server.settings.maxclients],
+    ["client_recent_max_input_buffer", input],
+    ["client_recent_max_output_buffer", output],
+    ["blocked_clients", server.pause.heldClients],
+    ["tracking_clients", 0],
+    ["clients_in_timeout_table", 0],
+  ];
+}
+
+function memoryFields(server: Server): Field[] {
+  const figures = memoryFigures(server), { settings, system, keyspace } = server;
+  const { usedBytes, peakBytes, residentBytes, allocatedBytes, activeBytes, committedBytes } = figures;
+  return [
+    ["used_memory", usedBytes],
+    ["used_memory_human", humanBytes(usedBytes)],
+    ["used_memory_rss", residentBytes],
+    ["used_memory_rss_human", humanBytes(residentBytes)],
+    ["used_memory_peak", peakBytes],
+    ["used_memory_peak_human", humanBytes(peakBytes)],
+    ["used_memory_peak_perc", percentText(percentOf(usedBytes, peakBytes))],
+    ["used_memory_overhead", figures.overheadBytes],
+    ["used_memory_startup", 0],
+    ["used_memory_dataset", figures.datasetBytes],
+    ["used_memory_dataset_perc", percentText(percentOf(figures.datasetBytes, usedBytes))],
+    ["allocator_allocated", allocatedBytes],
+    ["allocator_active", activeBytes],
+    ["allocator_resident", committedBytes],
+    ["total_system_memory", system.physicalMemoryBytes],
+    ["total_system_memory_human", humanBytes(system.physicalMemoryBytes)],
+    ...SCRIPT_MEMORY_FIELDS,
+    ["maxmemory", settings.maxmemoryBytes],
+    ["maxmemory_human", humanBytes(settings.maxmemoryBytes)],
+    ["maxmemory_policy", settings.maxmemoryPolicy],
+    ["allocator_frag_ratio", ratio(activeBytes, allocatedBytes).toFixed(2)],
+    ["allocator_frag_bytes", activeBytes - allocatedBytes],
+    ["allocator_rss_ratio", ratio(committedBytes, activeBytes).toFixed(2)],
+    ["allocator_rss_bytes", committedBytes - activeBytes],
+    ["rss_overhead_ratio", ratio(residentBytes, committedBytes).toFixed(2)],
+    ["rss_overhead_bytes", residentBytes - committedBytes],
+    ["mem_fragmentation_ratio", ratio(residentBytes, usedBytes).toFixed(2)],
+    ["mem_fragmentation_bytes", residentBytes - usedBytes],
+    ["mem_not_counted_for_evict", figures.aofBufferBytes],
+    ["mem_replication_backlog", 0],
+    ["mem_total_replication_buffers", 0],
+    ["mem_clients_slaves", 0],
+    ["mem_clients_normal", figures.clientBytes],
+    ["mem_cluster_links", 0],
+    ["mem_aof_buffer", figures.aofBufferBytes],
+    ["mem_allocator", "pages"],
+    ["active_defrag_running", 0],
+    ["lazyfree_pending_objects", keyspace.lazyFree.pendingObjects],
+    ["lazyfreed_objects", keyspace.lazyFree.freedObjects],
+  ];
+}
+
+const SCRIPT_MEMORY_FIELDS: readonly Field[] = [
+  ["used_memory_lua", 0],
+  ["used_memory_vm_eval", 0],
+  ["used_memory_lua_human", "0B"],
+  ["used_memory_scripts_eval", 0],
+  ["number_of_cached_scripts", 0],
+  ["number_of_functions", 0],
+  ["number_of_libraries", 0],
+  ["used_memory_vm_functions", 0],
+  ["used_memory_vm_total", 0],
+  ["used_memory_vm_total_human", "0B"],
+  ["used_memory_functions", 0],
+  ["used_memory_scripts", 0],
+  ["used_memory_scripts_human", "0B"],
+];
+
+function statsFields(server: Server): Field[] {
+  const { statistics, keyspace } = server;
+  return [
+    ["total_connections_received", statistics.connectionsReceived],
+    ["total_commands_processed", server.dispatcher.executedCommands],
+    ["instantaneous_ops_per_sec", Math.floor(statistics.operations.perSecond)],
+    ["total_net_input_bytes", statistics.inputBytes],
+    ["total_net_output_bytes", statistics.outputBytes],
+    ["total_net_repl_input_bytes", 0],
+    ["total_net_repl_output_bytes", 0],
+    ["instantaneous_input_kbps", (statistics.input.perSecond / 1024).toFixed(2)],
+    ["instantaneous_output_kbps", (statistics.output.perSecond / 1024).toFixed(2)],
+    ["instantaneous_input_repl_kbps", "0.00"],
+    ["instantaneous_output_repl_kbps", "0.00"],
+    ["rejected_connections", statistics.connectionsRejected],
+    ["sync_full", 0],
+    ["sync_partial_ok", 0],
+    ["sync_partial_err", 0],
+    ["expired_keys", keyspace.expiredKeys],
+    ["expired_stale_perc", statistics.expiredStalePercentage.toFixed(2)],
+    ["expired_time_cap_reached_count", statistics.expireCyclesTimeLimited],
+    ["expire_cycle_cpu_milliseconds", Math.floor(statistics.activeExpireUs / 1000)],
+    ["evicted_keys", statistics.evictedKeys],
+    ["evicted_clients", 0],
+    ["total_eviction_exceeded_time", 0],
+    ["current_eviction_exceeded_time", 0],
+    ["keyspace_hits", keyspace.hits],
+    ["keyspace_misses", keyspace.misses],
+    ["pubsub_channels", 0],
+    ["pubsub_patterns", 0],
+    ["pubsubshard_channels", 0],
+    ["latest_fork_usec", Math.round(statistics.latestForkUs)],
+    ["total_forks", statistics.forks],
+    ["migrate_cached_sockets", 0],
+    ["slave_expires_tracked_keys", 0],
+    ["active_defrag_hits", 0],
+    ["active_defrag_misses", 0],
+    ["active_defrag_key_hits", 0],
+    ["active_defrag_key_misses", 0],
+    ["total_active_defrag_time", 0],
+    ["current_active_defrag_time", 0],
+    ["tracking_total_keys", 0],
+    ["tracking_total_items", 0],
+    ["tracking_total_prefixes", 0],
+    ["unexpected_error_replies", statistics.unexpectedErrorReplies],
+    ["total_error_replies", statistics.totalErrorReplies],
+    ["dump_payload_sanitizations", 0],
+    ["total_reads_processed", 0],
+    ["total_writes_processed", 0],
+    ["io_threaded_reads_processed", 0],
+    ["io_threaded_writes_processed", 0],
+    ["reply_buffer_shrinks", 0],
+    ["reply_buffer_expands", 0],
+  ];
+}
+
+function replicationFields(server: Server): Field[] {
+  return [
+    ["role", "master"],
+    ["connected_slaves", 0],
+    ["master_failover_state", "no-failover"],
+    ["master_replid", server.replicationId],
+    ["master_replid2", NO_ID],
+    ["master_repl_offset", 0],
+    ["second_repl_offset", -1],
+    ["repl_backlog_active", 0],
+    ["repl_backlog_size", server.config.textOf("repl-backlog-size")],
+    ["repl_backlog_first_byte_offset", 0],
+    ["repl_backlog_histlen", 0],
+  ];
+}
+
+function cpuFields(server: Server): Field[] {
+  const { user, system } = server.system.cpuSeconds();
+  return [
+    ["used_cpu_sys", system.toFixed(6)],
+    ["used_cpu_user", user.toFixed(6)],
+    ["used_cpu_sys_children", "0.000000"],
+    ["used_cpu_user_children", "0.000000"],
+  ];
+}
+
+function commandstatsFields(server: Server): Field[] {
+  const fields: Field[] = [];
+  for (const { fullName, statistics } of server.table.all()) {
+    const { calls, microseconds, rejectedCalls, failedCalls } = statistics;
+    if (calls + rejectedCalls + failedCalls === 0) continue;
+    const perCall = calls === 0 ? 0 : microseconds / calls;
+    const times = `usec=${Math.round(microseconds)},usec_per_call=${perCall.toFixed(2)}`;
+    fields.push([
+      `cmdstat_${fullName}`,
+      `calls=${calls},${times},rejected_calls=${rejectedCalls},failed_calls=${failedCalls}`,
+    ]);
+  }
+  return fields;
+}
+
+function errorstatsFields(server: Server): Field[] {
+  const codes = [...server.statistics.errors].sort(([a], [b]) => a < b ? -1 : 1);
+  return codes.map(([code, count]) => [`errorstat_${code.replace(/[#:\r\n]/g, "_")}`, `count=${count}`]);
+}
+
+function latencystatsFields(server: Server): Field[] {
+  const { latencyTracking, latencyTrackingInfoPercentiles } = server.settings;
+  if (!latencyTracking) return [];
+  const fields: Field[] = [];
+  for (const { fullName, latency } of server.table.all()) {
+    if (latency === null) continue;
+    const histogram = latency as LatencyHistogram;
+    const parts = latencyTrackingInfoPercentiles.map((percent) =>
+      `p${percent}=${histogram.percentile(percent).toFixed(3)}`
+    );
+    fields.push([`latency_percentiles_usec_${fullName}`, parts.join(",")]);
+  }
+  return fields;
+}
+
+function keyspaceFields({ keyspace }: Server): Field[] {
+  const used = keyspace.databases.filter((db) => keyspace.size(db) > 0);
+  return used.map((db) => {
+    const averageTtlMs = Math.floor(db.expiry.averageTtlMs);
+    return [`db${db.index}`, `keys=${keyspace.size(db)},expires=${db.expiry.count},avg_ttl=${averageTtlMs}`];
+  });
+}
+
+function percentText(percent: number): string {
+  return `${percent.toFixed(2)}%`;
+}
