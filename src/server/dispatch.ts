@@ -47,7 +47,6 @@ export class Dispatcher {
   readonly #ctx: CommandContext;
   /** Inside EXEC or a replayed transaction: the unit is still open. */
   #inTransaction = false;
-  #startUs = 0;
   executedCommands = 0;
   /** Table id of commands that transactions need to know. */
   readonly #passesThroughMulti: ReadonlySet<Command>;
@@ -93,7 +92,7 @@ export class Dispatcher {
     const ctx = this.#ctx, host = this.#host, reply = client.reply, keyspace = ctx.keyspace;
     ctx.client = client, ctx.reply = reply, ctx.db = client.db, ctx.args = args;
     keyspace.memory.cow.commandId = command.id;
-    const startUs = this.#startUs = host.nowUs();
+    const startUs = host.nowUs();
     keyspace.nowMs = host.commandTimeMs(startUs);
     const dirty = keyspace.dirty, errors = reply.errors, start = reply.length;
     host.propagator.beginCommand(client.db.index);
