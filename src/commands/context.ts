@@ -7,7 +7,7 @@
 import { formatI64, I64, INTEGER_TEXT_BYTES_MAX } from "../base/integer.ts";
 import { ENCODING, encodingOf, hasExpiry, TYPE, typeOf } from "../keyspace/entry.ts";
 import type { Database } from "../keyspace/database.ts";
-import type { Keyspace } from "../keyspace/keyspace.ts";
+import { type Keyspace, NO_EXPIRY } from "../keyspace/keyspace.ts";
 import { type Address, NONE } from "../memory/mod.ts";
 import { Args } from "../resp/args.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
@@ -100,7 +100,7 @@ export class CommandContext {
   }
 
   /** Stores argument `value` as string at the key that argument `key` names. */
-  setString(key: number, value: number, keepExpiry = false): void {
+  setString(key: number, value: number, expiresAtMs: number = NO_EXPIRY): void {
     const args = this.args;
     this.keyspace.setString(
       this.db,
@@ -110,7 +110,7 @@ export class CommandContext {
       args.bytes,
       args.offsets[value],
       args.lengths[value],
-      keepExpiry,
+      expiresAtMs,
     );
   }
 

@@ -3,6 +3,7 @@ import { ascii } from "../base/bytes.ts";
 import { incrByFloat } from "../base/double.ts";
 import { I64, parseI64 } from "../base/integer.ts";
 import { ENCODING, encodingOf } from "../keyspace/entry.ts";
+import { KEEP_EXPIRY } from "../keyspace/keyspace.ts";
 import { type Address, NONE } from "../memory/mod.ts";
 import type { CommandContext, Handlers } from "./context.ts";
 import { ERROR } from "./errors.ts";
@@ -79,11 +80,9 @@ function setGeneric(ctx: CommandContext, value: number): void {
 
 /** Stores argument `value` at argument 1's key and logs SET with an absolute time. */
 function storeWithExpiry(ctx: CommandContext, value: number, keepTtl: boolean, expiresAtMs: number): void {
-  ctx.setString(1, value, keepTtl);
+  ctx.setString(1, value, keepTtl ? KEEP_EXPIRY : expiresAtMs);
   ctx.keyspace.dirty++;
   if (expiresAtMs >= 0) {
-    const entry = ctx.lookupEvenExpired(1);
-    ctx.keyspace.setExpiry(ctx.db, entry, expiresAtMs);
     ctx.propagation.replace(SET, ctx.args.slice(1), ctx.args.slice(value), PXAT, expiresAtMs);
   } else if (ctx.args.count > 3) {
     if (keepTtl) ctx.propagation.replace(SET, ctx.args.slice(1), ctx.args.slice(value), KEEPTTL);
@@ -310,7 +309,7 @@ function incrbyfloat(ctx: CommandContext): void {
   if (result.kind === "invalid") return ctx.reply.error(ERROR.notFloat);
   if (result.kind === "not-finite") return ctx.reply.error("increment would produce NaN or Infinity");
   const value = ascii(result.text), args = ctx.args;
-  ctx.keyspace.setString(ctx.db, args.bytes, args.offsets[1], args.lengths[1], value, 0, value.length, true);
+  ctx.keyspace.setString(ctx.db, args.bytes, args.offsets[1], args.lengths[1], value, 0, value.length, KEEP_EXPIRY);
   ctx.keyspace.dirty++;
   ctx.reply.bytes(value);
   ctx.propagation.replace(SET, args.slice(1), value, KEEPTTL);

@@ -55,6 +55,10 @@ export interface KeyspaceOptions {
   random: (below: number) => number;
 }
 
+/** For `expiresAtMs`: leave a time to live as it is, or have none. */
+export const KEEP_EXPIRY = -2;
+export const NO_EXPIRY = -1;
+
 /** Tail of a string entry that is about to be written: one shared instance, no allocation per write. */
 interface Tail {
   encoding: number;
@@ -177,7 +181,7 @@ export class Keyspace {
 
   /**
    * Sets a key to a string, whatever it held; integers become encoding int, as Redis encodes on SET.
-   * `keepExpiry` keeps a time to live that is there.
+   * `expiresAtMs` is a Unix time, KEEP_EXPIRY or NO_EXPIRY. Returns the entry.
    */
   setString(
     db: Database,
@@ -187,8 +191,8 @@ export class Keyspace {
     value: Uint8Array,
     valueBytes: number,
     valueLength: number,
-    keepExpiry = false,
-  ): void {
+    expiresAtMs = NO_EXPIRY,
+  ): Address {
     const found = this.lookupQuiet(db, key, keyBytes, keyLengthBytes);
     const tail = this.#tail;
     if (valueLength <= INTEGER_TEXT_BYTES_MAX && looksNumeric(value, valueBytes, valueLength) && parseI64(value, valueBytes, valueLength, this.#integer)) {
@@ -197,11 +201,12 @@ export class Keyspace {
       tail.encoding = valueLength <= EMBSTR_BYTES_MAX ? ENCODING.embstr : ENCODING.raw;
       this.#placeString(tail, value, valueBytes, valueLength, 0);
     }
-    const entry = this.#storeTail(db, found, key, keyBytes, keyLengthBytes, keepExpiry);
+    const entry = this.#storeTail(db, found, key, keyBytes, keyLengthBytes, expiresAtMs);
     if (tail.inline) this.memory.copyIn(entry, tailOffset(this.memory.u32(entry, ENTRY.keyInfo)), value, valueBytes, valueLength);
     else if (tail.encoding === ENCODING.int) this.#writeInteger(entry, this.#integer.hi, this.#integer.lo);
     this.memory.cow.writtenBytes += valueLength;
     this.changed(db, key, keyBytes, keyLengthBytes);
+    return entry;
   }
 
   /** Sets a key to a string of this very encoding (raw keeps digits a string): for results of APPEND, SETRANGE and for loaders. */
@@ -210,7 +215,7 @@ export class Keyspace {
     const tail = this.#tail;
     tail.encoding = ENCODING.raw;
     this.#placeString(tail, value, 0, valueLength, 0);
-    const entry = this.#storeTail(db, found, key, keyBytes, keyLengthBytes, true);
+    const entry = this.#storeTail(db, found, key, keyBytes, keyLengthBytes, KEEP_EXPIRY);
     if (tail.inline) this.memory.copyIn(entry, tailOffset(this.memory.u32(entry, ENTRY.keyInfo)), value, 0, valueLength);
     this.memory.cow.writtenBytes += valueLength;
     this.changed(db, key, keyBytes, keyLengthBytes);
@@ -224,7 +229,7 @@ export class Keyspace {
       const tail = this.#tail;
       tail.encoding = ENCODING.int, tail.inline = false, tail.valueWord = 0, tail.lengthBytes = 8;
       const again = this.dict.find(db.dict, key, keyBytes, keyLengthBytes);
-      this.#writeInteger(this.#storeTail(db, again, key, keyBytes, keyLengthBytes, true), hi, lo);
+      this.#writeInteger(this.#storeTail(db, again, key, keyBytes, keyLengthBytes, KEEP_EXPIRY), hi, lo);
     }
     this.memory.cow.writtenBytes += 8;
     this.changed(db, key, keyBytes, keyLengthBytes);
@@ -278,12 +283,12 @@ export class Keyspace {
     type: number,
     encoding: number,
     value: Address,
-    keepExpiry = false,
+    expiresAtMs = NO_EXPIRY,
   ): Address {
     const found = this.dict.find(db.dict, key, keyBytes, keyLengthBytes);
     const tail = this.#tail;
     tail.encoding = encoding, tail.inline = false, tail.valueWord = value, tail.lengthBytes = 0;
-    const entry = this.#storeTail(db, found, key, keyBytes, keyLengthBytes, keepExpiry, type);
+    const entry = this.#storeTail(db, found, key, keyBytes, keyLengthBytes, expiresAtMs, type);
     this.changed(db, key, keyBytes, keyLengthBytes);
     return entry;
   }
@@ -505,23 +510,24 @@ export class Keyspace {
     key: Uint8Array,
     keyBytes: number,
     keyLengthBytes: number,
-    keepExpiry: boolean,
+    expiresAtMs: number,
     type: number = TYPE.string,
   ): Address {
     const memory = this.memory, tail = this.#tail;
     const oldInfo = found === NONE ? 0 : memory.u32(found, ENTRY.keyInfo);
-    const expiry = keepExpiry ? oldInfo & HAS_EXPIRY : 0;
+    const expiry = expiresAtMs === KEEP_EXPIRY ? oldInfo & HAS_EXPIRY : expiresAtMs >= 0 ? HAS_EXPIRY : 0;
     const info = keyLengthBytes | expiry | (tail.inline ? INLINE : 0);
     const sizeBytes = tail.encoding === ENCODING.int && type === TYPE.string ? intOffset(info) + 8 : tailOffset(info) + tail.lengthBytes;
-    if (found === NONE) return this.#createEntry(db, key, keyBytes, keyLengthBytes, info, sizeBytes, type);
+    if (found === NONE) return this.#createEntry(db, key, keyBytes, keyLengthBytes, info, sizeBytes, type, expiresAtMs);
     const sameBlock = (oldInfo & HAS_EXPIRY) === expiry && this.allocator.sizeFor(sizeBytes) === this.allocator.allocatedBytes(found);
-    let entry = found;
+    const entry = sameBlock ? found : this.#allocateFor(tail, sizeBytes);
     if (!sameBlock) {
-      entry = this.#allocateFor(tail, sizeBytes);
       memory.copyIn(entry, ENTRY.key, key, keyBytes, keyLengthBytes);
-      if (expiry !== 0) this.#carryExpiry(db, found, entry, info);
+      if ((expiry & oldInfo) !== 0) this.#carryExpiry(db, found, entry, info);
+      else if (expiry !== 0) memory.setU32(entry, expiryOffset(keyLengthBytes) + 8, db.expiry.add(entry));
       else this.#dropExpiry(db, found);
     }
+    if (expiresAtMs >= 0) memory.setU64(entry, expiryOffset(keyLengthBytes), expiresAtMs);
     this.#freeValue(found, this.lazyOverwrite);
     const access = memory.snapshotLive && sameBlock ? memory.u32(found, ENTRY.meta) >>> 8 : this.#freshAccess(found);
     memory.setU32(entry, ENTRY.meta, (type | (tail.encoding << 4) | (access << 8)) >>> 0);
@@ -542,6 +548,7 @@ export class Keyspace {
     info: number,
     sizeBytes: number,
     type: number,
+    expiresAtMs: number,
   ): Address {
     const memory = this.memory, tail = this.#tail;
     const entry = this.#allocateFor(tail, sizeBytes);
@@ -554,6 +561,10 @@ export class Keyspace {
     } catch (error) {
       this.freeEntry(entry, false);
       throw error;
+    }
+    if (expiresAtMs >= 0) {
+      memory.setU64(entry, expiryOffset(keyLengthBytes), expiresAtMs);
+      this.#indexExpiry(db, entry);
     }
     memory.cow.writtenBytes += keyLengthBytes;
     return entry;
