@@ -28,6 +28,8 @@ interface Waiter {
 }
 
 const ENCODER = new TextEncoder();
+// deno-lint-ignore no-control-regex -- the whole of ASCII, control characters included
+const ASCII_ONLY = /^[\x00-\x7f]*$/;
 
 /** The connection ended while a reply was awaited. */
 export class ConnectionClosedError extends Error {
@@ -81,9 +83,16 @@ export class RespClient {
   /** Sends all commands at once and returns their replies; an error reply is a `RespError` value in its place. */
   async pipeline(commands: readonly Argument[][]): Promise<Reply[]> {
     if (commands.length === 0) return [];
-    const replies = commands.map(() => this.readReply());
-    this.sendRaw(concatenate(commands.map(encodeCommand)));
-    return await Promise.all(replies);
+    const requests = new RequestBuffer();
+    for (const command of commands) requests.add(command);
+    return await this.exchange(requests.take(), commands.length);
+  }
+
+  /** Sends encoded commands and returns their replies, as many as told; an error reply is a `RespError` value in its place. */
+  exchange(requests: Uint8Array, count: number): Promise<Reply[]> {
+    const replies = Promise.all(Array.from({ length: count }, () => this.readReply()));
+    this.sendRaw(requests);
+    return replies;
   }
 
   /** Sends bytes as they are: inline commands, broken requests. Pair with `readReply`. */
@@ -185,12 +194,61 @@ export class RespClient {
 
 /** A command as a RESP array of bulk strings. */
 export function encodeCommand(args: readonly Argument[]): Uint8Array {
-  const parts: Uint8Array[] = [ENCODER.encode(`*${args.length}\r\n`)];
-  for (const arg of args) {
-    const body = arg instanceof Uint8Array ? arg : ENCODER.encode(String(arg));
-    parts.push(ENCODER.encode(`$${body.length}\r\n`), body, ENCODER.encode("\r\n"));
+  const requests = new RequestBuffer(64);
+  requests.add(args);
+  return requests.take();
+}
+
+/** Commands one after another in one buffer. */
+export class RequestBuffer {
+  #bytes: Uint8Array;
+  #lengthBytes = 0;
+
+  constructor(capacityBytes = 64 * 1024) {
+    this.#bytes = new Uint8Array(capacityBytes);
   }
-  return concatenate(parts);
+
+  add(args: readonly Argument[]): void {
+    this.#text(`*${args.length}\r\n`);
+    for (const arg of args) {
+      if (arg instanceof Uint8Array) this.#blob(arg);
+      else this.#bulkText(String(arg));
+    }
+  }
+
+  /** The bytes so far, which now belong to the caller. */
+  take(): Uint8Array {
+    const taken = this.#bytes.subarray(0, this.#lengthBytes);
+    this.#bytes = new Uint8Array(this.#bytes.length);
+    this.#lengthBytes = 0;
+    return taken;
+  }
+
+  #bulkText(text: string): void {
+    if (ASCII_ONLY.test(text)) this.#text(`$${text.length}\r\n${text}\r\n`);
+    else this.#blob(ENCODER.encode(text));
+  }
+
+  #blob(blob: Uint8Array): void {
+    this.#text(`$${blob.length}\r\n`);
+    this.#reserve(blob.length + 2);
+    this.#bytes.set(blob, this.#lengthBytes);
+    this.#lengthBytes += blob.length;
+    this.#text("\r\n");
+  }
+
+  #text(text: string): void {
+    this.#reserve(text.length);
+    this.#lengthBytes += ENCODER.encodeInto(text, this.#bytes.subarray(this.#lengthBytes)).written;
+  }
+
+  #reserve(lengthBytes: number): void {
+    const neededBytes = this.#lengthBytes + lengthBytes;
+    if (neededBytes <= this.#bytes.length) return;
+    const larger = new Uint8Array(neededBytes * 2);
+    larger.set(this.#bytes.subarray(0, this.#lengthBytes));
+    this.#bytes = larger;
+  }
 }
 
 function concatenate(parts: readonly Uint8Array[]): Uint8Array {

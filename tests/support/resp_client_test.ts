@@ -1,5 +1,5 @@
 import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import { ConnectionClosedError, RespClient, RespError } from "./resp_client.ts";
+import { ConnectionClosedError, encodeCommand, RequestBuffer, RespClient, RespError } from "./resp_client.ts";
 import { oracleTest, runTool, withServer } from "./server_fixture.ts";
 import { answersPing, freePort, ServerProcess, ServerStartError } from "./server_process.ts";
 
@@ -52,4 +52,19 @@ oracleTest("runTool: passes input and returns the exit code", async () => {
 
 Deno.test("RespClient: connecting to a closed port rejects", async () => {
   await assertRejects(() => RespClient.connect({ port: freePort() }), Deno.errors.ConnectionRefused);
+});
+
+Deno.test("encodeCommand: lengths count bytes, whatever the kind of argument", () => {
+  const encoded = new TextDecoder().decode(encodeCommand(["SET", "kéy", new Uint8Array([0x78, 0x0d]), 12n]));
+  assertEquals(encoded, "*4\r\n$3\r\nSET\r\n$4\r\nkéy\r\n$2\r\nx\r\r\n$2\r\n12\r\n");
+});
+
+Deno.test("RequestBuffer: grows, and a taken buffer is not written again", () => {
+  const requests = new RequestBuffer(8);
+  requests.add(["PING", "x".repeat(100)]);
+  const taken = requests.take();
+  const copy = taken.slice();
+  requests.add(["ECHO", "y".repeat(100)]);
+  assertEquals(taken, copy);
+  assertEquals(taken, encodeCommand(["PING", "x".repeat(100)]));
 });
