@@ -38,6 +38,37 @@ export function dictSize(memory: MemoryReader, dict: Address): number {
   return memory.u32(dict, HEADER.used0) + memory.u32(dict, HEADER.used1);
 }
 
+/** Some entries of a dict: addresses at[0] to at[count - 1]; the arrays are reused for the next ones. */
+export interface EntryBatch {
+  readonly at: Uint32Array;
+  count: number;
+}
+
+/**
+ * All entries, a chain or more at a time, about `batchSize` to a batch. Nothing may change meanwhile. For saving, on live or frozen
+ * memory, where the caller wants to stop in between.
+ */
+export function* entriesOf(memory: MemoryReader, dict: Address, batchSize: number): Generator<EntryBatch> {
+  const batch: EntryBatch = { at: new Uint32Array(batchSize * 2), count: 0 };
+  for (const half of [0, HEADER.table1 - HEADER.table0]) {
+    const table = memory.u32(dict, HEADER.table0 + half) as Address, log2 = memory.u32(dict, HEADER.log0 + half);
+    const slots = table === NONE ? 0 : 2 ** log2;
+    for (let first = 0; first < slots; first += CHUNK_SLOTS) {
+      const block = slotBlock(memory, table, log2, first);
+      if (block === NONE) continue;
+      const count = Math.min(CHUNK_SLOTS, slots);
+      for (let slot = 0; slot < count; slot++) {
+        for (let e = memory.u32(block, slot << 2) as Address; e !== NONE; e = memory.u32(e, 0) as Address) {
+          if (batch.count === batch.at.length) yield batch, batch.count = 0;
+          batch.at[batch.count++] = e;
+        }
+        if (batch.count >= batchSize) yield batch, batch.count = 0;
+      }
+    }
+  }
+  if (batch.count > 0) yield batch;
+}
+
 /** Calls `visit` for every entry; nothing may change meanwhile. For saving, rewriting and digests, on live or frozen memory. */
 export function forEachEntry(memory: MemoryReader, dict: Address, visit: (entry: Address) => void): void {
   forEachInTable(memory, memory.u32(dict, HEADER.table0) as Address, memory.u32(dict, HEADER.log0), visit);
