@@ -1,0 +1,190 @@
+/**
+ * Loads an RDB file into the keyspace, in steps, so that the server can answer in between. Versions 1 to 12 are read, whatever they
+ * hold that this server knows; anything else is refused by name, with key and offset, never dropped.
+ *
+ * Keys that have expired are left out, except when the file is the base of an AOF: then they stay, and the log says what became of them.
+ */
+import { latin1Decode } from "../../base/bytes.ts";
+import { lfuStamp, lruStamp } from "../../keyspace/access_clock.ts";
+import { type Keyspace, NO_EXPIRY } from "../../keyspace/keyspace.ts";
+import { codecOfTypeByte, type LoadTarget } from "./rdb_codec.ts";
+import { OPCODE, RDB_VERSION_MAX, TYPE_BYTE_NAMES } from "./rdb_format.ts";
+import { type ReadAt, RdbCorruptError, RdbReader, RdbTruncatedError } from "./rdb_reader.ts";
+
+const MAGIC_BYTES = 9;
+
+export interface RdbLoadOptions {
+  readonly keyspace: Keyspace;
+  readonly nowMs: number;
+  /** Keep keys that have expired: the file is the base of an AOF. */
+  readonly keepExpired: boolean;
+  readonly verifyChecksum: boolean;
+  readonly usesLfu: boolean;
+  /** Keys are put over those that are there; otherwise a key that is there is an error. */
+  readonly merge: boolean;
+  readonly log: (text: string) => void;
+}
+
+export class RdbLoad {
+  readonly #reader: RdbReader;
+  readonly #options: RdbLoadOptions;
+  readonly #target: LoadTarget;
+  readonly path: string;
+  keysLoaded = 0;
+  keysExpired = 0;
+  emptyKeysSkipped = 0;
+  #started = false;
+  #done = false;
+  #checksumVersion = false;
+  #idleSeconds = -1;
+  #frequency = -1;
+
+  constructor(path: string, readAt: ReadAt, totalBytes: number, options: RdbLoadOptions) {
+    this.path = path, this.#options = options;
+    this.#reader = new RdbReader(readAt, totalBytes);
+    const keyspace = options.keyspace;
+    this.#target = { keyspace, db: keyspace.databases[0], key: new Uint8Array(1024), keyLength: 0, expiresAtMs: NO_EXPIRY };
+  }
+
+  get loadedBytes(): number {
+    return this.#reader.offsetBytes;
+  }
+
+  get totalBytes(): number {
+    return this.#reader.totalBytes;
+  }
+
+  /** Loads about `budgetBytes` more. True when the file is done. @throws {RdbCorruptError} */
+  step(budgetBytes: number): boolean {
+    const reader = this.#reader, until = reader.offsetBytes + budgetBytes;
+    if (!this.#started) this.#header();
+    while (!this.#done && reader.offsetBytes < until) this.#next();
+    return this.#done;
+  }
+
+  #header(): void {
+    this.#started = true;
+    const head = latin1Decode(this.#reader.bytes(MAGIC_BYTES));
+    if (!head.startsWith("REDIS")) throw new RdbCorruptError("Wrong signature trying to load DB from file", 0);
+    const version = Number(head.slice(5));
+    if (!(version >= 1 && version <= RDB_VERSION_MAX)) throw new RdbCorruptError(`Can't handle RDB format version ${head.slice(5)}`, 5);
+    this.#checksumVersion = version >= 5;
+  }
+
+  /** One opcode or one key. */
+  #next(): void {
+    const reader = this.#reader, target = this.#target, type = reader.byte();
+    switch (type) {
+      case OPCODE.expireTime:
+        target.expiresAtMs = (reader.u32() | 0) * 1000;
+        break;
+      case OPCODE.expireTimeMs:
+        target.expiresAtMs = reader.i64();
+        break;
+      case OPCODE.frequency:
+        this.#frequency = reader.byte();
+        break;
+      case OPCODE.idle:
+        this.#idleSeconds = reader.length();
+        break;
+      case OPCODE.selectDb:
+        this.#selectDb(reader.length());
+        break;
+      case OPCODE.resizeDb:
+        this.#resize(reader.length(), reader.length());
+        break;
+      case OPCODE.aux:
+        this.#aux(reader.stringText(), reader.stringText());
+        break;
+      case OPCODE.moduleAux:
+        this.#skipModuleAux();
+        break;
+      case OPCODE.function2:
+      case OPCODE.functionPreGa:
+        throw reader.corrupt("the file holds functions, which this server does not run");
+      case OPCODE.eof:
+        this.#end();
+        break;
+      default:
+        this.#key(type);
+    }
+  }
+
+  #selectDb(index: number): void {
+    const db = this.#options.keyspace.databases[index];
+    if (db === undefined) {
+      throw this.#reader.corrupt(`the file has database ${index}, and this server is configured for ${this.#options.keyspace.databases.length}`);
+    }
+    this.#target.db = db;
+  }
+
+  #resize(keys: number, _expires: number): void {
+    // A damaged file must not make the server reserve memory beyond what its size can hold.
+    const possible = Math.min(keys, this.#reader.totalBytes / 3);
+    this.#options.keyspace.dict.reserve(this.#target.db.dict, possible);
+  }
+
+  #aux(name: string, value: string): void {
+    if (name === "redis-ver") this.#options.log(`Loading RDB produced by version ${value}`);
+    else if (name === "ctime") {
+      const age = Math.max(0, Math.floor(this.#options.nowMs / 1000) - Number(value));
+      this.#options.log(`RDB age ${age} seconds`);
+    } else if (name === "used-mem") this.#options.log(`RDB memory usage when created ${(Number(value) / 1024 / 1024).toFixed(2)} Mb`);
+  }
+
+  #skipModuleAux(): void {
+    const reader = this.#reader;
+    reader.length();
+    for (let opcode = reader.length(); opcode !== 0; opcode = reader.length()) {
+      if (opcode === 1 || opcode === 2) reader.length();
+      else if (opcode === 3) reader.bytes(4);
+      else if (opcode === 4) reader.bytes(8);
+      else if (opcode === 5) reader.string();
+      else throw reader.corrupt(`unknown module value opcode ${opcode}`);
+    }
+  }
+
+  #key(typeByte: number): void {
+    const reader = this.#reader, target = this.#target, { keyspace, nowMs, keepExpired, merge } = this.#options;
+    reader.string();
+    if (target.key.length < reader.stringLength) target.key = new Uint8Array(reader.stringLength * 2);
+    target.key.set(reader.stringBytes.subarray(reader.stringAt, reader.stringAt + reader.stringLength));
+    target.keyLength = reader.stringLength;
+    const codec = codecOfTypeByte(typeByte);
+    if (codec === undefined) throw this.#unknownType(typeByte);
+    const sizeBefore = keyspace.size(target.db);
+    const expired = target.expiresAtMs >= 0 && target.expiresAtMs < nowMs && !keepExpired;
+    const entry = codec.read(reader, typeByte, target);
+    if (keyspace.size(target.db) === sizeBefore && !merge) {
+      throw reader.corrupt(`duplicated key '${latin1Decode(target.key, 0, target.keyLength)}' in database ${target.db.index}`);
+    }
+    if (expired) {
+      keyspace.remove(target.db, target.key, 0, target.keyLength, false);
+      this.keysExpired++;
+    } else {
+      this.keysLoaded++;
+      if (this.#frequency >= 0 && this.#options.usesLfu) keyspace.setAccess(entry, lfuStamp(this.#frequency, nowMs));
+      if (this.#idleSeconds >= 0 && !this.#options.usesLfu) keyspace.setAccess(entry, lruStamp(Math.max(0, nowMs - this.#idleSeconds * 1000)));
+    }
+    target.expiresAtMs = NO_EXPIRY;
+    this.#idleSeconds = this.#frequency = -1;
+  }
+
+  #unknownType(typeByte: number): RdbCorruptError {
+    const key = latin1Decode(this.#target.key, 0, this.#target.keyLength), name = TYPE_BYTE_NAMES[typeByte];
+    return this.#reader.corrupt(
+      name === undefined ? `unknown value type ${typeByte} at key '${key}'` : `key '${key}' holds a ${name}, which this server does not have yet`,
+    );
+  }
+
+  #end(): void {
+    this.#done = true;
+    if (!this.#checksumVersion) return;
+    const outcome = this.#reader.checksumMatches();
+    if (!this.#options.verifyChecksum) return;
+    if (outcome === "absent") this.#options.log("RDB file was saved with checksum disabled: no check performed.");
+    else if (outcome === "no") throw this.#reader.corrupt("Wrong RDB checksum. Aborting now.");
+  }
+}
+
+export { RdbCorruptError, RdbTruncatedError };
