@@ -118,7 +118,7 @@ export function debugCommands(server: Server): Handlers {
   // ---- data ----------------------------------------------------------------------------------------------------
 
   function digest(ctx: CommandContext): void {
-    ctx.reply.status(debugDigest(keyspace.memory, keyspace.databases, ctx.nowMs));
+    ctx.reply.status(debugDigest(keyspace.memory, keyspace.databases));
   }
 
   /** Keys that have expired count: this looks at what is there. */

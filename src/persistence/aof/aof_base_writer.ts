@@ -1,0 +1,110 @@
+/** The base of an AOF as commands (aof-use-rdb-preamble no): for each entry the commands that make it. By type, like RDB codecs. */
+import { ascii } from "../../base/bytes.ts";
+import { formatI64, formatInteger, I64 } from "../../base/integer.ts";
+import { ENCODING, encodingOf, ENTRY, expiresAtMs, intOffset, keyLength, StringPlace, TYPE, typeOf } from "../../keyspace/entry.ts";
+import type { Address, MemoryReader } from "../../memory/mod.ts";
+import { entriesOf } from "../../structures/dict.ts";
+import type { SaveOptions } from "../rdb/rdb_saver.ts";
+import type { RdbWriter } from "../rdb/rdb_writer.ts";
+
+const KEYS_PER_STEP = 1024;
+const PIECE_BYTES = 64 * 1024;
+const CRLF = ascii("\r\n");
+
+/** Writes RESP commands. */
+export class CommandWriter {
+  readonly #writer: RdbWriter;
+  readonly #memory: MemoryReader;
+  readonly #line = new Uint8Array(32);
+  readonly #piece = new Uint8Array(PIECE_BYTES);
+  readonly #integer = new I64();
+
+  constructor(writer: RdbWriter, memory: MemoryReader) {
+    this.#writer = writer, this.#memory = memory;
+  }
+
+  begin(words: number): void {
+    this.#header(0x2a, words);
+  }
+
+  bytes(bytes: Uint8Array): void {
+    this.#header(0x24, bytes.length);
+    this.#writer.raw(bytes, 0, bytes.length);
+    this.#writer.raw(CRLF, 0, 2);
+  }
+
+  text(text: string): void {
+    this.bytes(ascii(text));
+  }
+
+  from(block: Address, offsetBytes: number, length: number): void {
+    this.#header(0x24, length);
+    for (let done = 0; done < length;) {
+      const step = Math.min(PIECE_BYTES, length - done);
+      this.#memory.copyOut(block, offsetBytes + done, this.#piece, 0, step);
+      this.#writer.raw(this.#piece, 0, step);
+      done += step;
+    }
+    this.#writer.raw(CRLF, 0, 2);
+  }
+
+  i64(high: number, low: number): void {
+    const length = formatI64(this.#integer.set(high, low), this.#piece, 0);
+    this.bytes(this.#piece.subarray(0, length));
+  }
+
+  #header(type: number, value: number): void {
+    this.#line[0] = type;
+    const end = formatInteger(value, this.#line, 1);
+    this.#line[end] = 13, this.#line[end + 1] = 10;
+    this.#writer.raw(this.#line, 0, end + 2);
+  }
+}
+
+/** Writes the commands that make one entry's value. */
+export type AofRewrite = (out: CommandWriter, memory: MemoryReader, entry: Address) => void;
+
+const place = new StringPlace();
+
+function rewriteString(out: CommandWriter, memory: MemoryReader, entry: Address): void {
+  out.begin(3);
+  out.text("SET");
+  out.from(entry, ENTRY.key, keyLength(memory, entry));
+  if (encodingOf(memory, entry) === ENCODING.int) {
+    const at = intOffset(memory.u32(entry, ENTRY.keyInfo));
+    return out.i64(memory.u32(entry, at + 4), memory.u32(entry, at));
+  }
+  place.locate(memory, entry);
+  out.from(place.block, place.offsetBytes, place.lengthBytes);
+}
+
+/** By entry type; a type registers its own. */
+export const AOF_REWRITES: (AofRewrite | undefined)[] = [];
+AOF_REWRITES[TYPE.string] = rewriteString;
+
+/** Writes the data set as commands; yields now and then, like `saveRdb`. */
+export function* writeAofCommands(writer: RdbWriter, memory: MemoryReader, options: SaveOptions, onKey: () => void): Generator<void> {
+  const out = new CommandWriter(writer, memory);
+  for (const db of options.databases) {
+    if (db.keys === 0) continue;
+    out.begin(2), out.text("SELECT"), out.text(String(db.index));
+    for (const entries of entriesOf(memory, db.dict, KEYS_PER_STEP)) {
+      for (let i = 0; i < entries.count; i++) {
+        writeEntry(out, memory, entries.at[i] as Address);
+        onKey();
+      }
+      yield;
+    }
+  }
+}
+
+function writeEntry(out: CommandWriter, memory: MemoryReader, entry: Address): void {
+  AOF_REWRITES[typeOf(memory, entry)]!(out, memory, entry);
+  const atMs = expiresAtMs(memory, entry);
+  if (atMs < 0) return;
+  out.begin(3);
+  out.text("PEXPIREAT");
+  out.from(entry, ENTRY.key, keyLength(memory, entry));
+  const high = Math.floor(atMs / 2 ** 32);
+  out.i64(high, atMs - high * 2 ** 32);
+}

@@ -1,0 +1,147 @@
+/**
+ * The AOF manifest: which files make up the log, in the format of Redis 7.
+ *
+ *   file <name> seq <n> type b|i|h
+ *
+ * At most one base (b), then increments (i) with rising numbers, then history (h): files that are no longer part of the log and
+ * wait to be removed. Persisting replaces the file as a whole: temporary file, sync, rename, directory sync.
+ */
+import { latin1Decode, latin1Encode } from "../../base/bytes.ts";
+import { type Storage, StorageError, writeFully } from "../../io/storage.ts";
+import { splitInlineArgs } from "../../resp/inline_args.ts";
+
+export interface AofFile {
+  readonly name: string;
+  readonly sequence: number;
+}
+
+const LINE_BYTES_MAX = 1024;
+
+/** The manifest cannot be used. `line` is 0 when no line is at fault. */
+export class ManifestCorruptError extends Error {
+  override name = "ManifestCorruptError";
+  readonly lineNumber: number;
+  readonly line: string;
+
+  constructor(reason: string, lineNumber: number, line: string) {
+    super(reason);
+    this.lineNumber = lineNumber, this.line = line;
+  }
+}
+
+/** The new manifest is in place but may not survive a power cut: either it or the one before may be found. Keep both generations. */
+export class ManifestUncertainError extends Error {
+  override name = "ManifestUncertainError";
+}
+
+export class AofManifest {
+  base: AofFile | null = null;
+  increments: AofFile[] = [];
+  history: AofFile[] = [];
+  /** Highest numbers given out so far. */
+  baseSequence = 0;
+  incrementSequence = 0;
+
+  get isEmpty(): boolean {
+    return this.base === null && this.increments.length === 0;
+  }
+
+  /** Files that are loaded, in order. */
+  get files(): AofFile[] {
+    return this.base === null ? [...this.increments] : [this.base, ...this.increments];
+  }
+
+  copy(): AofManifest {
+    const copy = new AofManifest();
+    copy.base = this.base, copy.increments = [...this.increments], copy.history = [...this.history];
+    copy.baseSequence = this.baseSequence, copy.incrementSequence = this.incrementSequence;
+    return copy;
+  }
+
+  /** @throws {ManifestCorruptError} */
+  static parse(text: string): AofManifest {
+    const manifest = new AofManifest();
+    if (text === "") throw new ManifestCorruptError("Found an empty AOF manifest", 0, "");
+    const lines = text.split("\n");
+    const last = lines.pop()!;
+    lines.forEach((line, index) => line.startsWith("#") || manifest.#addLine(line, index + 1));
+    if (last !== "") throw new ManifestCorruptError("The AOF manifest file contains too long line", 0, "");
+    return manifest;
+  }
+
+  format(): string {
+    const line = (file: AofFile, type: string) => `file ${quoteName(file.name)} seq ${file.sequence} type ${type}\n`;
+    return (this.base === null ? "" : line(this.base, "b")) + this.history.map((file) => line(file, "h")).join("") +
+      this.increments.map((file) => line(file, "i")).join("");
+  }
+
+  #addLine(raw: string, lineNumber: number): void {
+    if (raw.length >= LINE_BYTES_MAX) throw new ManifestCorruptError("The AOF manifest file contains too long line", 0, "");
+    const line = raw.replace(/^[ \t\r]+|[ \t\r]+$/g, "");
+    const fail = (reason: string) => new ManifestCorruptError(reason, lineNumber, line);
+    const bytes = latin1Encode(line), words = splitInlineArgs(bytes, 0, bytes.length)?.map((word) => latin1Decode(word));
+    if (words === undefined || words.length < 6 || words.length % 2 !== 0) throw fail("Invalid AOF manifest file format");
+    let name = "", sequence = 0, type = "";
+    for (let i = 0; i < words.length; i += 2) {
+      const key = words[i].toLowerCase(), value = words[i + 1];
+      if (key === "file") name = value;
+      else if (key === "seq") sequence = Number.parseInt(value, 10) || 0;
+      else if (key === "type") type = value[0] ?? "";
+    }
+    if (name.includes("/") || name.includes("\\")) throw fail("File can't be a path, just a filename");
+    if (name === "" || sequence === 0 || type === "") throw fail("Invalid AOF manifest file format");
+    this.#add({ name, sequence }, type, fail);
+  }
+
+  #add(file: AofFile, type: string, fail: (reason: string) => ManifestCorruptError): void {
+    if (type === "b") {
+      if (this.base !== null) throw fail("Found duplicate base file information");
+      this.base = file;
+      this.baseSequence = file.sequence;
+    } else if (type === "i") {
+      if (file.sequence <= this.incrementSequence) throw fail("Found a non-monotonic sequence number");
+      this.increments.push(file);
+      this.incrementSequence = file.sequence;
+    } else if (type === "h") this.history.push(file);
+    else throw fail("Unknown AOF file type");
+  }
+}
+
+/** A name as sdscatrepr writes it, when it needs quotes at all. */
+function quoteName(name: string): string {
+  if (!/[ "'\\\x00-\x1f\x7f-\xff]/.test(name) && name !== "") return name;
+  let text = '"';
+  for (const char of name) {
+    const code = char.charCodeAt(0);
+    if (char === '"' || char === "\\") text += `\\${char}`;
+    else if (char === "\n") text += "\\n";
+    else if (char === "\r") text += "\\r";
+    else if (char === "\t") text += "\\t";
+    else text += code < 0x20 || code > 0x7e ? `\\x${code.toString(16).padStart(2, "0")}` : char;
+  }
+  return text + '"';
+}
+
+/**
+ * Replaces the manifest file.
+ * @throws {StorageError} the old manifest is still the one in force
+ * @throws {ManifestUncertainError} either may be
+ */
+export function persistManifest(storage: Storage, directory: string, name: string, manifest: AofManifest): void {
+  const temp = `${directory}/temp-${name}`;
+  const bytes = latin1Encode(manifest.format());
+  const file = storage.open(temp, "create");
+  try {
+    writeFully(storage, file, bytes, 0, bytes.length);
+    storage.sync(file);
+  } finally {
+    storage.close(file);
+  }
+  storage.rename(temp, `${directory}/${name}`);
+  try {
+    storage.syncDirectory(directory);
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    throw new ManifestUncertainError(error.message);
+  }
+}

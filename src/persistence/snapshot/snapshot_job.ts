@@ -1,0 +1,105 @@
+/**
+ * What the snapshot child does: write a frozen data set to a temporary file and sync it. The same code runs in the Worker, on the main
+ * thread for SAVE, and step by step in a simulation. The main thread renames the file: a file that was renamed is a finished one.
+ */
+import type { FileHandle, Storage } from "../../io/storage.ts";
+import { writeFully } from "../../io/storage.ts";
+import type { MemoryReader, SnapshotImage } from "../../memory/mod.ts";
+import { CONTROL } from "../../memory/mod.ts";
+import { writeAofCommands } from "../aof/aof_base_writer.ts";
+import { type SaveOptions, saveRdb } from "../rdb/rdb_saver.ts";
+import { RdbWriter } from "../rdb/rdb_writer.ts";
+
+export interface SnapshotJob extends SaveOptions {
+  readonly kind: "rdb" | "commands";
+  /** Where to write; created anew. */
+  readonly path: string;
+  /** Null when the memory is read live: SAVE. */
+  readonly image: SnapshotImage | null;
+  readonly compress: boolean;
+  readonly checksum: boolean;
+  /** rdb-key-save-delay: microseconds to wait after each key; negative: keys per microsecond. For tests. */
+  readonly keyDelayUs: number;
+}
+
+export type SnapshotResult =
+  | { readonly ok: true; readonly writtenBytes: number; readonly keys: number }
+  | { readonly ok: false; readonly error: string; readonly aborted: boolean };
+
+/** How a job waits and notices that it is no longer wanted. */
+export interface JobHost {
+  /** Called after each key, before the delay. */
+  keyWritten(): void;
+  /** Sleeps; wakes early when the job is cancelled. */
+  sleepUs(microseconds: number): void;
+  /** @throws {SnapshotAbortedError} */
+  checkUsable(): void;
+}
+
+/** Writes, syncs and closes the file; yields now and then. On failure the file is removed. */
+export function* runSnapshotJob(job: SnapshotJob, memory: MemoryReader, storage: Storage, host: JobHost): Generator<void, SnapshotResult> {
+  let file: FileHandle | null = null;
+  try {
+    file = storage.open(job.path, "create");
+    const opened = file;
+    const writer = new RdbWriter((bytes, start, end) => writeFully(storage, opened, bytes, start, end), job.compress, job.checksum);
+    let keys = 0;
+    const onKey = () => {
+      keys++;
+      host.keyWritten();
+      delay(job.keyDelayUs, keys, host);
+    };
+    const steps = job.kind === "rdb" ? saveRdb(writer, memory, job, onKey) : writeAofCommands(writer, memory, job, onKey);
+    for (const _ of steps) {
+      host.checkUsable();
+      yield;
+    }
+    if (job.kind === "rdb") writer.finish();
+    else writer.flush();
+    host.checkUsable();
+    storage.sync(file);
+    storage.close(file);
+    return { ok: true, writtenBytes: writer.flushedBytes, keys };
+  } catch (error) {
+    if (file !== null) discard(storage, file, job.path);
+    const aborted = error instanceof Error && error.name === "SnapshotAbortedError";
+    return { ok: false, error: error instanceof Error ? error.message : String(error), aborted };
+  }
+}
+
+function delay(keyDelayUs: number, keys: number, host: JobHost): void {
+  if (keyDelayUs > 0) host.sleepUs(keyDelayUs);
+  else if (keyDelayUs < 0 && keys % -keyDelayUs === 0) host.sleepUs(1);
+}
+
+function discard(storage: Storage, file: FileHandle, path: string): void {
+  try {
+    storage.close(file);
+    storage.remove(path);
+  } catch {
+    // The disk failed already; what is left is a temporary file that the next start removes.
+  }
+}
+
+/** The host of a job in a Worker: progress and cancellation through the control block that the main thread shares. */
+export class ControlBlockHost implements JobHost {
+  readonly #control: Int32Array;
+  readonly #check: () => void;
+
+  constructor(control: SharedArrayBuffer, check: () => void) {
+    this.#control = new Int32Array(control), this.#check = check;
+  }
+
+  keyWritten(): void {
+    this.#control[CONTROL.keysProcessed]++;
+  }
+
+  sleepUs(microseconds: number): void {
+    Atomics.wait(this.#control, CONTROL.cancel, 0, microseconds / 1000);
+    this.#check();
+  }
+
+  checkUsable(): void {
+    this.#check();
+  }
+}
