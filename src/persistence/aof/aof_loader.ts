@@ -1,0 +1,348 @@
+/**
+ * Loads the files of a manifest, in order and in steps. RDB bases go to an RDB load that the caller makes; commands to `execute`.
+ *
+ * A torn tail is only ever the last file's (G3), a tail of zeros counts as torn (G1), and nothing on disk is changed before every file
+ * was read: the tail is cut, and the cut synced, at the very end. An incomplete MULTI at the end is torn too: a transaction is
+ * applied whole or not at all (I1).
+ */
+import { ascii, latin1Decode } from "../../base/bytes.ts";
+import { parseSafeInteger } from "../../base/integer.ts";
+import { type FileHandle, type Storage, StorageError } from "../../io/storage.ts";
+import { Args } from "../../resp/args.ts";
+import type { AofManifest } from "./aof_manifest.ts";
+
+const BUFFER_BYTES = 1 << 20;
+const LINE_BYTES_MAX = 64 * 1024;
+const BULK_BYTES_MAX = 2 ** 31;
+const MULTI = ascii("MULTI"), EXEC = ascii("EXEC");
+const STAR = 0x2a, DOLLAR = 0x24, HASH = 0x23, CR = 13, LF = 10;
+const RDB_MAGIC = "REDIS";
+
+/** The log cannot be loaded. `lines` are for the server's log, the last one says what to do; the server exits with 1. */
+export class AofLoadError extends Error {
+  override name = "AofLoadError";
+}
+
+/** An RDB file at the start of a log file, being loaded. */
+export interface BaseLoad {
+  step(budgetBytes: number): boolean;
+  readonly loadedBytes: number;
+}
+
+export interface AofLoadOptions {
+  readonly storage: Storage;
+  readonly directory: string;
+  readonly manifest: AofManifest;
+  readonly loadTruncated: boolean;
+  readonly nowUs: () => number;
+  readonly loadRdb: (file: FileHandle, totalBytes: number) => BaseLoad;
+  /** Runs one command; false when there is no such command. */
+  readonly execute: (args: Args) => boolean;
+  readonly log: (level: "notice" | "warning", text: string) => void;
+}
+
+/** The file ended in the middle of something. */
+class TornError extends Error {}
+/** What is there is no command. */
+class FormatError extends Error {}
+
+export class AofLoad {
+  readonly #o: AofLoadOptions;
+  readonly #names: readonly string[];
+  #index = 0;
+  #file: AofFileLoad | null = null;
+  #startedUs = 0;
+  #doneBytes = 0;
+  readonly totalBytes: number;
+  baseBytes = 0;
+  /** Bytes after a torn tail was cut. */
+  currentBytes = 0;
+
+  /** @throws {AofLoadError} when a file that the manifest names is missing */
+  constructor(options: AofLoadOptions) {
+    this.#o = options;
+    this.#names = options.manifest.files.map((file) => file.name);
+    let total = 0;
+    for (const name of this.#names) total += this.#sizeOf(name);
+    this.totalBytes = total;
+  }
+
+  get loadedBytes(): number {
+    return this.#doneBytes + (this.#file?.offsetBytes ?? 0);
+  }
+
+  /** Loads about `budgetBytes` more; true when all is loaded. @throws {AofLoadError} */
+  step(budgetBytes: number): boolean {
+    if (this.#index === this.#names.length) return true;
+    const name = this.#names[this.#index], isLast = this.#index === this.#names.length - 1;
+    this.#file ??= this.#open(name);
+    let done: boolean;
+    try {
+      done = this.#file.step(budgetBytes);
+    } catch (error) {
+      if (error instanceof TornError) done = this.#torn(this.#file, name, isLast);
+      else throw this.#explained(error, name);
+    }
+    if (!done) return false;
+    this.#finished(this.#file, name);
+    return this.#index === this.#names.length;
+  }
+
+  #sizeOf(name: string): number {
+    const status = this.#o.storage.stat(`${this.#o.directory}/${name}`);
+    if (status === null) throw new AofLoadError(`The append log file ${name} doesn't exist: No such file or directory`);
+    return status.sizeBytes;
+  }
+
+  #open(name: string): AofFileLoad {
+    this.#startedUs = this.#o.nowUs();
+    try {
+      return new AofFileLoad(this.#o, `${this.#o.directory}/${name}`, name);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      throw new AofLoadError(`Fatal error: can't open the append log file ${name} for reading: ${error.message}`);
+    }
+  }
+
+  #finished(file: AofFileLoad, name: string): void {
+    const kind = this.#index === 0 && this.#o.manifest.base !== null ? "base" : "incr";
+    if (kind === "base") this.baseBytes = file.offsetBytes;
+    const seconds = (this.#o.nowUs() - this.#startedUs) / 1e6;
+    this.#o.log("notice", `DB loaded from ${kind} file ${name}: ${seconds.toFixed(3)} seconds`);
+    this.#doneBytes += file.offsetBytes;
+    this.currentBytes += file.offsetBytes;
+    file.close();
+    this.#file = null;
+    this.#index++;
+  }
+
+  /** The verdict on a torn file: the last one may be cut, if that is allowed; any other is the end. */
+  #torn(file: AofFileLoad, name: string, isLast: boolean): boolean {
+    const { log, loadTruncated } = this.#o;
+    if (file.inTransaction) log("warning", `Revert incomplete MULTI/EXEC transaction in AOF file ${name}`);
+    if (loadTruncated && isLast) {
+      log("warning", `!!! Warning: short read while loading the AOF file ${name}!!!`);
+      log("warning", `!!! Truncating the AOF ${name} at offset ${file.validBytes} !!!`);
+      try {
+        file.truncate();
+      } catch (error) {
+        if (!(error instanceof StorageError)) throw error;
+        throw new AofLoadError(`Error truncating the AOF file ${name}: ${error.message}`);
+      }
+      log("warning", `AOF ${name} loaded anyway because aof-load-truncated is enabled`);
+      return true;
+    }
+    if (loadTruncated) {
+      log("warning", `!!! Warning: short read while loading the AOF file ${name}!!!`);
+      throw new AofLoadError("Fatal error: the truncated file is not the last file");
+    }
+    throw new AofLoadError(
+      `Unexpected end of file reading the append only file ${name}. You can: 1) Make a backup of your AOF file, then use ` +
+        "./redis-check-aof --fix <filename.manifest>. 2) Alternatively you can set the 'aof-load-truncated' configuration " +
+        "option to yes and restart the server.",
+    );
+  }
+
+  #explained(error: unknown, name: string): unknown {
+    if (error instanceof FormatError) {
+      return new AofLoadError(
+        `Bad file format reading the append only file ${name}: make a backup of your AOF file, then use ./redis-check-aof --fix ` +
+          `<filename.manifest> (${error.message})`,
+      );
+    }
+    if (error instanceof StorageError) {
+      return new AofLoadError(`Unrecoverable error reading the append only file ${name}: ${error.message}`);
+    }
+    return error;
+  }
+}
+
+/** One file. */
+class AofFileLoad {
+  readonly #o: AofLoadOptions;
+  readonly #path: string;
+  readonly #name: string;
+  readonly #file: FileHandle;
+  readonly #sizeBytes: number;
+  #base: BaseLoad | null = null;
+  #buffer = new Uint8Array(BUFFER_BYTES);
+  #at = 0;
+  #end = 0;
+  /** Offset in the file of the start of `#buffer`. */
+  #bufferOffset = 0;
+  readonly #args = new Args();
+  #queue: Args[] | null = null;
+  #cutTo = -1;
+  /** End of the last whole command outside a transaction. */
+  validBytes = 0;
+
+  constructor(options: AofLoadOptions, path: string, name: string) {
+    this.#o = options, this.#path = path, this.#name = name;
+    this.#file = options.storage.open(path, "read");
+    this.#sizeBytes = options.storage.size(this.#file);
+    const magic = new Uint8Array(RDB_MAGIC.length);
+    if (options.storage.read(this.#file, 0, magic) !== RDB_MAGIC.length || latin1Decode(magic) !== RDB_MAGIC) return;
+    const isOldStyle = !name.endsWith(".rdb");
+    options.log("notice", isOldStyle ? "Reading RDB preamble from AOF file..." : "Reading RDB base file on AOF loading...");
+    this.#base = options.loadRdb(this.#file, this.#sizeBytes);
+  }
+
+  get offsetBytes(): number {
+    if (this.#cutTo >= 0) return this.#cutTo;
+    return this.#base !== null ? this.#base.loadedBytes : this.#bufferOffset + this.#at;
+  }
+
+  get inTransaction(): boolean {
+    return this.#queue !== null;
+  }
+
+  step(budgetBytes: number): boolean {
+    if (this.#base !== null) {
+      if (!this.#base.step(budgetBytes)) return false;
+      this.#bufferOffset = this.validBytes = this.#base.loadedBytes;
+      this.#base = null;
+      if (this.#bufferOffset < this.#sizeBytes) this.#o.log("notice", "Reading the remaining AOF tail...");
+    }
+    const until = this.offsetBytes + budgetBytes;
+    while (this.offsetBytes < until) {
+      if (this.offsetBytes === this.#sizeBytes) {
+        if (this.#queue !== null) throw new TornError();
+        return true;
+      }
+      this.#next();
+    }
+    return false;
+  }
+
+  /** Cuts the torn tail off, durably. */
+  truncate(): void {
+    const { storage } = this.#o, file = storage.open(this.#path, "update");
+    try {
+      storage.truncate(file, this.validBytes);
+      storage.sync(file);
+    } finally {
+      storage.close(file);
+    }
+    this.#cutTo = this.validBytes;
+  }
+
+  close(): void {
+    this.#o.storage.close(this.#file);
+  }
+
+  /** One command or annotation. */
+  #next(): void {
+    this.#need(1);
+    const type = this.#buffer[this.#at];
+    if (type === HASH) {
+      const end = this.#lineEnd(0);
+      this.#at = end + 1;
+      if (this.#queue === null) this.validBytes = this.offsetBytes;
+      return;
+    }
+    if (type !== STAR) this.#refuse("a command must start with '*'");
+    this.#parse();
+    this.#run();
+  }
+
+  /** Parses the command at `#at` into `#args`; the whole of it is in the buffer then. */
+  #parse(): void {
+    const args = this.#args;
+    args.clear();
+    let offset = 0;
+    const count = this.#number(offset, STAR);
+    if (!(count >= 1)) this.#refuse("invalid argument count");
+    offset = this.#lineEnd(offset) + 1 - this.#at;
+    for (let i = 0; i < count; i++) {
+      const length = this.#number(offset, DOLLAR);
+      if (!(length >= 0 && length < BULK_BYTES_MAX)) this.#refuse("invalid argument length");
+      offset = this.#lineEnd(offset) + 1 - this.#at;
+      this.#need(offset + length + 2);
+      const end = this.#at + offset + length;
+      if (this.#buffer[end] !== CR || this.#buffer[end + 1] !== LF) this.#refuse("an argument must end with CRLF", offset + length);
+      args.push(offset, length);
+      offset += length + 2;
+    }
+    args.bytes = this.#buffer;
+    // Offsets were relative to the command while the buffer could still move.
+    for (let i = 0; i < args.count; i++) args.offsets[i] += this.#at;
+    args.rawStart = this.#at, args.rawEnd = this.#at + offset;
+    this.#at += offset;
+  }
+
+  #run(): void {
+    const args = this.#args;
+    if (args.count === 1 && args.is(0, MULTI)) {
+      if (this.#queue !== null) throw new FormatError(`MULTI inside MULTI before offset ${this.offsetBytes}`);
+      this.#queue = [];
+    } else if (this.#queue === null) {
+      this.#execute(args);
+      this.validBytes = this.offsetBytes;
+    } else if (args.count === 1 && args.is(0, EXEC)) {
+      for (const queued of this.#queue) this.#execute(queued);
+      this.#queue = null;
+      this.validBytes = this.offsetBytes;
+    } else {
+      const copy = new Args();
+      copy.copyFrom(args);
+      this.#queue.push(copy);
+    }
+  }
+
+  #execute(args: Args): void {
+    if (!this.#o.execute(args)) throw new AofLoadError(`Unknown command '${args.text(0)}' reading the append only file ${this.#name}`);
+  }
+
+  /** The number on a line that starts `offset` bytes after `#at` with this type byte. */
+  #number(offset: number, type: number): number {
+    this.#need(offset + 1);
+    if (this.#buffer[this.#at + offset] !== type) this.#refuse(`expected '${String.fromCharCode(type)}'`, offset);
+    const end = this.#lineEnd(offset), start = this.#at + offset + 1;
+    const length = end - start - (this.#buffer[end - 1] === CR ? 1 : 0);
+    return parseSafeInteger(this.#buffer, start, length);
+  }
+
+  /** Position of the LF that ends the line `offset` bytes after `#at`. */
+  #lineEnd(offset: number): number {
+    for (let length = offset + 1;; length++) {
+      if (this.#end - this.#at < length) this.#need(length);
+      if (this.#buffer[this.#at + length - 1] === LF) return this.#at + length - 1;
+      if (length - offset > LINE_BYTES_MAX || this.#buffer[this.#at + length - 1] === 0) this.#refuse("line without end", length - 1);
+    }
+  }
+
+  /** What is `offset` bytes after `#at` fits nothing: torn when only zeros follow (size without data), else damage. */
+  #refuse(reason: string, offset = 0): never {
+    const damagedAt = this.offsetBytes + offset;
+    if (this.#onlyZerosFrom(damagedAt)) throw new TornError();
+    throw new FormatError(`${reason} at offset ${damagedAt}`);
+  }
+
+  #onlyZerosFrom(fileOffset: number): boolean {
+    const piece = new Uint8Array(64 * 1024);
+    for (let at = fileOffset; at < this.#sizeBytes;) {
+      const read = this.#o.storage.read(this.#file, at, piece);
+      if (read === 0) break;
+      for (let i = 0; i < read; i++) if (piece[i] !== 0) return false;
+      at += read;
+    }
+    return true;
+  }
+
+  /** Makes sure that `bytes` from `#at` on are in the buffer. */
+  #need(bytes: number): void {
+    if (this.#end - this.#at >= bytes) return;
+    if (this.#bufferOffset + this.#at + bytes > this.#sizeBytes) throw new TornError();
+    if (bytes > this.#buffer.length) {
+      const larger = new Uint8Array(Math.max(bytes, this.#buffer.length * 2));
+      larger.set(this.#buffer.subarray(this.#at, this.#end));
+      this.#buffer = larger;
+    } else this.#buffer.copyWithin(0, this.#at, this.#end);
+    this.#bufferOffset += this.#at, this.#end -= this.#at, this.#at = 0;
+    while (this.#end < bytes) {
+      const read = this.#o.storage.read(this.#file, this.#bufferOffset + this.#end, this.#buffer.subarray(this.#end));
+      if (read === 0) throw new TornError();
+      this.#end += read;
+    }
+  }
+}
