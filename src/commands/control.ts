@@ -17,8 +17,8 @@ export interface ServerControl {
   dumpPayload(entry: Address): Uint8Array;
   /** Null when RESTORE may load this payload, else the error. */
   checkPayload(payload: Uint8Array): string | null;
-  /** Stores a checked payload at a key, whatever that held. */
-  restorePayload(payload: Uint8Array, db: Database, key: Uint8Array, keyBytes: number, keyLength: number): void;
+  /** Stores a checked payload at a key, whatever that held. Null, or the error when its content is damaged. */
+  restorePayload(payload: Uint8Array, db: Database, key: Uint8Array, keyBytes: number, keyLength: number): string | null;
 }
 
 export interface ClientSession {

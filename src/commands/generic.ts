@@ -284,7 +284,8 @@ function restore(ctx: CommandContext): void {
     return ctx.reply.ok();
   }
   const key = keyOf(ctx, 1);
-  ctx.server.restorePayload(payload, ctx.db, key.bytes, key.offset, key.length);
+  const damage = ctx.server.restorePayload(payload, ctx.db, key.bytes, key.offset, key.length);
+  if (damage !== null) return ctx.reply.error(damage);
   let entry = ctx.lookupEvenExpired(1);
   if (atMs >= 0) entry = ctx.keyspace.setExpiry(ctx.db, entry, atMs);
   if (options.frequency >= 0 && ctx.server.usesLfu) ctx.keyspace.setAccess(entry, lfuStamp(options.frequency, ctx.nowMs));

@@ -65,6 +65,8 @@ export class Client implements ConnectionSink, ClientSession, WatchListener {
   closeAfterReply = false;
   closed = false;
   flushQueued = false;
+  /** Position in the log after this client's last write: its replies wait until the log vouches for it. */
+  logPosition = 0;
   writing = false;
   #inFlight: Uint8Array | null = null;
   readonly #host: ClientHost;

@@ -33,6 +33,8 @@ export interface DispatchHost {
   commandRan(client: Client, command: Command, args: Args, microseconds: number): void;
   errorReplied(text: string): void;
   nowUs(): number;
+  /** End of what was logged so far. */
+  logPosition(): number;
   /** Unix ms at the moment `nowUs` was read last. */
   commandTimeMs(nowUs: number): number;
   securityWarning(client: Client): void;
@@ -82,7 +84,7 @@ export class Dispatcher {
     }
     const start = reply.length;
     this.call(client, command, args);
-    this.endUnit();
+    if (this.#host.propagator.endUnit()) client.logPosition = this.#host.logPosition();
     if (client.replyMode !== REPLY_MODE.on) this.#applyReplyMode(client, start);
     return true;
   }
@@ -124,8 +126,9 @@ export class Dispatcher {
     this.#host.propagator.suppress();
   }
 
-  endUnit(): void {
-    if (!this.#inTransaction) this.#host.propagator.endUnit();
+  /** Whether a transaction's commands are being run. */
+  get isInTransaction(): boolean {
+    return this.#inTransaction;
   }
 
   /** Refuses a known command before it runs. */

@@ -66,10 +66,10 @@ export class Propagator implements Propagation {
     this.#close(this.#db);
   }
 
-  /** The unit is over: its commands go to the log. `wholeUnit` false: inside MULTI, more is to come. */
-  endUnit(): void {
+  /** The unit is over: its commands go to the log. True when there were any. */
+  endUnit(): boolean {
     const count = this.#ends.length, sink = this.sink;
-    if (count === 0) return;
+    if (count === 0) return false;
     if (sink !== null) {
       if (count > 1) sink.append(this.#databases[0], MULTI, 0, MULTI.length);
       for (let i = 0, start = 0; i < count; start = this.#ends[i++]) {
@@ -79,6 +79,7 @@ export class Propagator implements Propagation {
     }
     this.#length = this.#ends.length = this.#databases.length = 0;
     if (this.#bytes.length > SCRATCH_BYTES_KEPT) this.#bytes = new Uint8Array(SCRATCH_BYTES_START);
+    return true;
   }
 
   /** Adds a command of its own to the unit: the DEL of an expired key. */

@@ -133,6 +133,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     };
     memory.onSnapshotAborted = (reason) => this.log.warning(`Snapshot given up: ${reason}; writes go on, the save fails`);
     this.#applySettings();
+    this.#watchSettings();
   }
 
   // ---- life cycle ----------------------------------------------------------------------------------------------
@@ -212,6 +213,23 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.updateGates();
   }
 
+  /** Settings whose change is an action. */
+  #watchSettings(): void {
+    const { config } = this;
+    config.onChange("appendonly", () => this.persistence.setAppendonly(this.settings.appendonly));
+    for (const name of ["port", "bind"]) {
+      config.onChange(name, () => {
+        try {
+          this.relisten();
+          return null;
+        } catch (error) {
+          return error instanceof Error ? error.message : String(error);
+        }
+      });
+    }
+    for (const { from, to } of config.renamedCommands) this.table.rename(from, to);
+  }
+
   settingsChanged(): void {
     this.#applySettings();
   }
@@ -248,6 +266,13 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     return client;
   }
 
+  /** A client that is not connected: commands of a log run as it. */
+  createReplayClient(): Client {
+    const client = new Client(0, NO_CONNECTION, this.keyspace.databases[0], this);
+    client.authenticated = true;
+    return client;
+  }
+
   /** beforeSleep: what must happen between executing and replying, then the replies. */
   onTurnEnd(): void {
     if (this.isStopped) return;
@@ -256,7 +281,12 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     const pending = this.#pendingFlush;
     if (pending.length === 0) return;
     this.#pendingFlush = [];
+    const released = this.persistence.aof.releasedBytes;
     for (const client of pending) {
+      if (client.logPosition > released) {
+        this.#pendingFlush.push(client);
+        continue;
+      }
       client.flushQueued = false;
       this.statistics.outputBytes += client.reply.length;
       client.flush();
@@ -322,6 +352,10 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
 
   nowUs(): number {
     return this.clock.nowUs();
+  }
+
+  logPosition(): number {
+    return this.persistence.aof.appendedBytes;
   }
 
   commandTimeMs(nowUs: number): number {
@@ -447,8 +481,14 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     return this.persistence.checkPayload(payload);
   }
 
-  restorePayload(payload: Uint8Array, db: Client["db"], key: Uint8Array, keyBytes: number, keyLength: number): void {
-    this.persistence.restorePayload(payload, db, key, keyBytes, keyLength);
+  restorePayload(
+    payload: Uint8Array,
+    db: Client["db"],
+    key: Uint8Array,
+    keyBytes: number,
+    keyLength: number,
+  ): string | null {
+    return this.persistence.restorePayload(payload, db, key, keyBytes, keyLength);
   }
 
   // ---- shared by commands --------------------------------------------------------------------------------------
@@ -488,6 +528,21 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     return bytes;
   }
 }
+
+const NO_CONNECTION: Connection = {
+  remoteAddress: "",
+  localAddress: "",
+  isUnix: true,
+  fd: -1,
+  start() {},
+  pauseReading() {},
+  resumeReading() {},
+  write() {},
+  close() {},
+  closeAfterWrite() {},
+  setNoDelay() {},
+  setKeepAlive() {},
+};
 
 const PROTECTED_MODE_REFUSAL =
   "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. " +

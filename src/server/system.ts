@@ -1,5 +1,5 @@
 /** What the server needs to know of the machine and process it runs in. */
-import type { SnapshotJob, SnapshotResult } from "../persistence/snapshot/snapshot_job.ts";
+import type { SnapshotChild } from "../persistence/snapshot/snapshot_child.ts";
 
 export interface HostSystem {
   readonly pid: number;
@@ -13,4 +13,5 @@ export interface HostSystem {
   readonly configFile: string;
 }
 
-export type { SnapshotJob, SnapshotResult };
+/** Makes the thread, or its stand-in, that writes snapshots. */
+export type SnapshotSpawner = () => SnapshotChild;

@@ -23,6 +23,8 @@ export interface RdbLoadOptions {
   /** Keys are put over those that are there; otherwise a key that is there is an error. */
   readonly merge: boolean;
   readonly log: (text: string) => void;
+  /** Called after each key. */
+  readonly onKey: () => void;
 }
 
 export class RdbLoad {
@@ -166,6 +168,7 @@ export class RdbLoad {
       if (this.#frequency >= 0 && this.#options.usesLfu) keyspace.setAccess(entry, lfuStamp(this.#frequency, nowMs));
       if (this.#idleSeconds >= 0 && !this.#options.usesLfu) keyspace.setAccess(entry, lruStamp(Math.max(0, nowMs - this.#idleSeconds * 1000)));
     }
+    this.#options.onKey();
     target.expiresAtMs = NO_EXPIRY;
     this.#idleSeconds = this.#frequency = -1;
   }

@@ -1,0 +1,117 @@
+/** The process and machine, for whoever wires a program together. */
+
+export const process = {
+  pid: Deno.pid,
+
+  args(): readonly string[] {
+    return Deno.args;
+  },
+
+  workingDirectory(): string {
+    return Deno.cwd();
+  },
+
+  exit(code: number): never {
+    Deno.exit(code);
+  },
+
+  isTerminal(): boolean {
+    return Deno.stdout.isTerminal();
+  },
+
+  /** Writes all of it to standard output; gives up quietly when nobody reads any more. */
+  writeOut(bytes: Uint8Array): void {
+    writeAll(Deno.stdout, bytes);
+  },
+
+  writeError(bytes: Uint8Array): void {
+    writeAll(Deno.stderr, bytes);
+  },
+
+  /** Everything on standard input. */
+  readStdin(): Uint8Array {
+    const parts: Uint8Array[] = [], piece = new Uint8Array(64 * 1024);
+    for (let n = Deno.stdin.readSync(piece); n !== null; n = Deno.stdin.readSync(piece)) parts.push(piece.slice(0, n));
+    const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+    let at = 0;
+    for (const part of parts) all.set(part, at), at += part.length;
+    return all;
+  },
+
+  onSignal(signal: "SIGTERM" | "SIGINT", handler: () => void): void {
+    Deno.addSignalListener(signal, handler);
+  },
+
+  physicalMemoryBytes(): number {
+    return Deno.systemMemoryInfo().total;
+  },
+
+  residentBytes(): number {
+    return Deno.memoryUsage().rss;
+  },
+
+  cpuSeconds(): { user: number; system: number } {
+    try {
+      // Fields 14 and 15 of proc(5) stat, in ticks of 1/100 s; the name in field 2 may hold spaces.
+      const fields = Deno.readTextFileSync("/proc/self/stat").split(") ")[1].split(" ");
+      return { user: Number(fields[11]) / 100, system: Number(fields[12]) / 100 };
+    } catch {
+      return { user: 0, system: 0 };
+    }
+  },
+
+  osText(): string {
+    const name = { linux: "Linux", darwin: "Darwin", windows: "Windows" }[Deno.build.os as string] ?? Deno.build.os;
+    return `${name} ${Deno.osRelease()} ${Deno.build.arch}`;
+  },
+
+  executable(): string {
+    return Deno.execPath();
+  },
+
+  /** The bytes of a file, or the system's words for why they cannot be read. */
+  readFile(path: string): { bytes: Uint8Array } | { error: string } {
+    try {
+      return { bytes: Deno.readFileSync(path) };
+    } catch (error) {
+      return { error: error instanceof Deno.errors.NotFound ? "No such file or directory" : String((error as Error).message) };
+    }
+  },
+
+  listDirectory(path: string): readonly string[] {
+    try {
+      return [...Deno.readDirSync(path)].map((entry) => entry.name);
+    } catch {
+      return [];
+    }
+  },
+
+  /** Absolute path of a directory that exists. */
+  enterDirectory(path: string, from: string): { path: string } | { error: string } {
+    const whole = path.startsWith("/") ? path : `${from}/${path}`;
+    try {
+      const real = Deno.realPathSync(whole);
+      return Deno.statSync(real).isDirectory ? { path: real } : { error: "Not a directory" };
+    } catch (error) {
+      return { error: error instanceof Deno.errors.NotFound ? "No such file or directory" : String((error as Error).message) };
+    }
+  },
+
+  /** Opens a file that lines are added to. @throws with the system's words */
+  openLog(path: string): (bytes: Uint8Array) => void {
+    const file = Deno.openSync(path, { append: true, create: true });
+    return (bytes) => writeAll(file, bytes);
+  },
+
+  writeFile(path: string, text: string): void {
+    Deno.writeTextFileSync(path, text);
+  },
+};
+
+function writeAll(target: { writeSync(bytes: Uint8Array): number }, bytes: Uint8Array): void {
+  try {
+    for (let at = 0; at < bytes.length;) at += target.writeSync(bytes.subarray(at));
+  } catch {
+    // Nobody reads it any more.
+  }
+}

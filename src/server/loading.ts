@@ -1,0 +1,254 @@
+/**
+ * Loading the data set: at start, in slices between which clients get their LOADING replies, and for DEBUG RELOAD and LOADAOF at once.
+ *
+ * What is loaded is never expired, evicted or logged on the way. A file that cannot be loaded is left as it is.
+ */
+import { utf8Decode } from "../base/bytes.ts";
+import type { FileHandle, Storage } from "../io/storage.ts";
+import { AofLoad, type BaseLoad } from "../persistence/aof/aof_loader.ts";
+import { AofManifest, ManifestCorruptError, persistManifest } from "../persistence/aof/aof_manifest.ts";
+import { type RdbCorruptError, RdbLoad } from "../persistence/rdb/rdb_loader.ts";
+import type { Args } from "../resp/args.ts";
+import type { Client } from "./client.ts";
+import type { Server } from "./server.ts";
+
+/** Time that one slice of loading may take before clients get their turn. */
+const SLICE_US = 15_000;
+const STEP_BYTES = 256 * 1024;
+
+/** The data set cannot be loaded: the server says why and exits with 1. */
+export class LoadFailedError extends Error {
+  override name = "LoadFailedError";
+}
+
+export class Loading {
+  readonly #server: Server;
+  /** The load under way, for INFO. */
+  current: { loadedBytes: number; totalBytes: number } | null = null;
+  startedMs = 0;
+  lastKeysLoaded = 0;
+  lastKeysExpired = 0;
+  lastAofBytes = { currentBytes: 0, baseBytes: 0 };
+  #replayClient: Client | null = null;
+
+  constructor(server: Server) {
+    this.#server = server;
+  }
+
+  /** Runs steps until done, a slice at a time. @throws {LoadFailedError} */
+  async inSlices(load: { step(budgetBytes: number): boolean; loadedBytes: number; totalBytes: number }): Promise<void> {
+    this.#begin(load);
+    try {
+      while (!this.#slice(load)) {
+        if (this.#server.isStopped) return;
+        await new Promise<void>((resolve) => this.#server.clock.setTimer(0, resolve));
+        this.#server.keyspace.expiryEnabled = false;
+      }
+    } finally {
+      this.#end();
+    }
+  }
+
+  /** Runs all steps at once. @throws {LoadFailedError} */
+  atOnce(load: { step(budgetBytes: number): boolean; loadedBytes: number; totalBytes: number }): void {
+    this.#begin(load);
+    try {
+      while (!load.step(STEP_BYTES));
+    } catch (error) {
+      throw this.#explained(error);
+    } finally {
+      this.#end();
+    }
+  }
+
+  #begin(load: { loadedBytes: number; totalBytes: number }): void {
+    const server = this.#server;
+    this.current = load;
+    this.startedMs = server.nowMs();
+    server.keyspace.expiryEnabled = false;
+    server.updateGates();
+  }
+
+  #end(): void {
+    this.current = null;
+    this.#server.keyspace.expiryEnabled = true;
+    this.#server.updateGates();
+  }
+
+  #slice(load: { step(budgetBytes: number): boolean }): boolean {
+    const server = this.#server, untilUs = server.nowUs() + SLICE_US;
+    // With a delay for each key (a test's) a step is a key.
+    const budget = server.settings.keyLoadDelayMicroseconds !== 0 ? 1 : STEP_BYTES;
+    try {
+      do if (load.step(budget)) return true;
+      while (server.nowUs() < untilUs);
+    } catch (error) {
+      throw this.#explained(error);
+    }
+    return false;
+  }
+
+  #explained(error: unknown): unknown {
+    if (!(error instanceof Error)) return error;
+    const known = ["RdbCorruptError", "RdbTruncatedError", "AofLoadError", "StorageError", "StorageSyncError", "OutOfArenaError"];
+    return known.includes(error.name) ? new LoadFailedError(error.message) : error;
+  }
+
+  // ---- RDB -----------------------------------------------------------------------------------------------------
+
+  /** The dump file, ready to load; null when there is none. @throws {LoadFailedError} */
+  openRdb(path: string, merge: boolean): RdbFileLoad | null {
+    const server = this.#server;
+    if (!server.storage.exists(path)) return null;
+    try {
+      const file = server.storage.open(path, "read");
+      return new RdbFileLoad(server.storage, file, path, this.#rdbLoad(file, path, server.storage.size(file), false, merge), this);
+    } catch (error) {
+      throw this.#explained(error);
+    }
+  }
+
+  #rdbLoad(file: FileHandle, path: string, totalBytes: number, isAofBase: boolean, merge: boolean): RdbLoad {
+    const server = this.#server;
+    return new RdbLoad(path, (offset, into) => server.storage.read(file, offset, into), totalBytes, {
+      keyspace: server.keyspace,
+      nowMs: server.nowMs(),
+      keepExpired: isAofBase,
+      verifyChecksum: server.settings.rdbChecksum && !server.persistence.skipChecksum,
+      usesLfu: server.usesLfu,
+      merge,
+      log: (text) => server.log.notice(text),
+      onKey: () => this.#delay(),
+    });
+  }
+
+  #delay(): void {
+    const delayUs = this.#server.settings.keyLoadDelayMicroseconds;
+    if (delayUs > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, delayUs / 1000);
+  }
+
+  // ---- AOF -----------------------------------------------------------------------------------------------------
+
+  /** The manifest on disk; an empty one when there is none. An old single file is moved into the directory first. @throws {LoadFailedError} */
+  readManifest(): AofManifest {
+    const server = this.#server, { storage } = server, aof = server.persistence.aof;
+    const path = `${aof.directory}/${aof.manifestName}`;
+    try {
+      const manifest = storage.exists(path) ? AofManifest.parse(readText(storage, path)) : new AofManifest();
+      return this.#upgraded(manifest);
+    } catch (error) {
+      if (!(error instanceof ManifestCorruptError)) throw this.#explained(error);
+      const where = error.lineNumber > 0 ? `Reading the manifest file, at line ${error.lineNumber}\n>>> '${error.line}'\n` : "";
+      throw new LoadFailedError(`\n*** FATAL AOF MANIFEST FILE ERROR ***\n${where}${error.message} (${path})`);
+    }
+  }
+
+  /** A log of Redis before 7 is one file beside the dump: it becomes the base. */
+  #upgraded(manifest: AofManifest): AofManifest {
+    const server = this.#server, { storage, settings } = server, aof = server.persistence.aof;
+    const name = settings.appendfilename, oldPath = `${settings.dir}/${name}`;
+    const isOnlyOldFile = manifest.base?.name === name && manifest.increments.length === 0;
+    if (!storage.exists(oldPath) || !(manifest.isEmpty || (isOnlyOldFile && !storage.exists(`${aof.directory}/${name}`)))) return manifest;
+    server.log.notice("Found an old-style AOF, converting it to a multi part AOF");
+    aof.ensureDirectory();
+    const next = new AofManifest();
+    next.base = { name, sequence: next.baseSequence = 1 };
+    persistManifest(storage, aof.directory, aof.manifestName, next);
+    storage.rename(oldPath, `${aof.directory}/${name}`);
+    storage.syncDirectory(aof.directory);
+    storage.syncDirectory(settings.dir);
+    server.log.notice(`Successfully migrated an old-style AOF configuration (${name}) into the AOF directory (${settings.appenddirname}).`);
+    return next;
+  }
+
+  /** The files of a manifest, ready to load. @throws {LoadFailedError} */
+  openAof(manifest: AofManifest): AofLoad {
+    const server = this.#server;
+    try {
+      return new AofLoad({
+        storage: server.storage,
+        directory: server.persistence.aof.directory,
+        manifest,
+        loadTruncated: server.settings.aofLoadTruncated,
+        nowUs: () => server.nowUs(),
+        loadRdb: (file, totalBytes): BaseLoad => this.#rdbLoad(file, "", totalBytes, true, false),
+        execute: (args) => this.#execute(args),
+        log: (level, text) => server.log.log(level, text),
+      });
+    } catch (error) {
+      throw this.#explained(error);
+    }
+  }
+
+  #execute(args: Args): boolean {
+    const server = this.#server;
+    const client = this.#replayClient ??= server.createReplayClient();
+    this.#delay();
+    const command = server.table.find(args.bytes, args.offsets[0], args.lengths[0]);
+    if (command === undefined) return false;
+    const target = command.subcommands === null ? command : command.subcommands.get(args.latin1(1).toLowerCase());
+    if (target === undefined) return false;
+    server.dispatcher.call(client, target, args);
+    client.reply.truncate(0);
+    return true;
+  }
+
+  /** A replay starts in database 0. */
+  resetReplay(): void {
+    if (this.#replayClient !== null) this.#replayClient.db = this.#server.keyspace.databases[0];
+  }
+}
+
+/** A dump file being loaded; closes itself at the end. */
+export class RdbFileLoad {
+  readonly #storage: Storage;
+  readonly #file: FileHandle;
+  readonly #path: string;
+  readonly #load: RdbLoad;
+  readonly #loading: Loading;
+
+  constructor(storage: Storage, file: FileHandle, path: string, load: RdbLoad, loading: Loading) {
+    this.#storage = storage, this.#file = file, this.#path = path, this.#load = load, this.#loading = loading;
+  }
+
+  get loadedBytes(): number {
+    return this.#load.loadedBytes;
+  }
+
+  get totalBytes(): number {
+    return this.#load.totalBytes;
+  }
+
+  step(budgetBytes: number): boolean {
+    try {
+      if (!this.#load.step(budgetBytes)) return false;
+    } catch (error) {
+      if (error instanceof Error && error.name.startsWith("Rdb")) {
+        const { message, offsetBytes } = error as RdbCorruptError;
+        this.#storage.close(this.#file);
+        throw new LoadFailedError(`Cannot load "${this.#path}": ${message} (at offset ${offsetBytes})`);
+      }
+      throw error;
+    }
+    this.#storage.close(this.#file);
+    this.#loading.lastKeysLoaded = this.#load.keysLoaded, this.#loading.lastKeysExpired = this.#load.keysExpired;
+    return true;
+  }
+}
+
+function readText(storage: Storage, path: string): string {
+  const file = storage.open(path, "read");
+  try {
+    const bytes = new Uint8Array(storage.size(file));
+    let at = 0;
+    while (at < bytes.length) {
+      const read = storage.read(file, at, bytes.subarray(at));
+      if (read === 0) break;
+      at += read;
+    }
+    return utf8Decode(bytes, 0, at);
+  } finally {
+    storage.close(file);
+  }
+}
+

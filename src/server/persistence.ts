@@ -1,0 +1,680 @@
+/**
+ * Decides when the data set is saved, rewritten and loaded, and what a failure means for writes.
+ *
+ * One child at a time, as in Redis: a save or a rewrite. A snapshot is taken between commands, never inside a transaction.
+ * LASTSAVE, `rdb_last_bgsave_status:ok` and SAVE's +OK come after the directory sync, never before (I5).
+ */
+import type { Database } from "../keyspace/database.ts";
+import { NO_EXPIRY } from "../keyspace/keyspace.ts";
+import { StorageError } from "../io/storage.ts";
+import { type Address, CONTROL } from "../memory/mod.ts";
+import { AofLog } from "../persistence/aof/aof_log.ts";
+import { ManifestUncertainError } from "../persistence/aof/aof_manifest.ts";
+import { dumpPayload, isPayloadIntact, loadPayload } from "../persistence/rdb/dump_payload.ts";
+import type { SavedDatabase } from "../persistence/rdb/rdb_saver.ts";
+import type { SnapshotChild } from "../persistence/snapshot/snapshot_child.ts";
+import { type JobHost, runSnapshotJob, type SnapshotJob, type SnapshotResult } from "../persistence/snapshot/snapshot_job.ts";
+import { Loading, LoadFailedError } from "./loading.ts";
+import type { Server } from "./server.ts";
+import type { SnapshotSpawner } from "./system.ts";
+
+const BGSAVE_RETRY_MS = 5000;
+const MISCONF_RDB =
+  "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the " +
+  "data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails " +
+  "(stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
+const BAD_PAYLOAD = "DUMP payload version or checksum are wrong";
+const BAD_FORMAT = "Bad data format";
+
+export interface ShutdownOptions {
+  /** Null: save if there are save points. */
+  readonly save: boolean | null;
+  readonly now: boolean;
+  readonly force: boolean;
+}
+
+type Outcome = { status: string } | { error: string };
+
+export class Persistence {
+  readonly aof: AofLog;
+  readonly loading: Loading;
+  /** DEBUG SET-SKIP-CHECKSUM-VALIDATION. */
+  skipChecksum = false;
+  lastSaveMs: number;
+  saves = 0;
+  rewrites = 0;
+  readonly #server: Server;
+  readonly #child: SnapshotChild;
+  #running: "none" | "rdb" | "aof" = "none";
+  #startedMs = 0;
+  #dirtyAtStart = 0;
+  #lastTryMs = 0;
+  #lastBgsaveOk = true;
+  #lastBgsaveMs = -1000;
+  #lastRewriteMs = -1000;
+  #lastRdbCowBytes = 0;
+  #lastAofCowBytes = 0;
+  #saveScheduled = false;
+  #rewriteScheduled = false;
+
+  constructor(server: Server, spawnChild: SnapshotSpawner) {
+    this.#server = server;
+    this.#child = spawnChild();
+    this.loading = new Loading(server);
+    this.lastSaveMs = server.nowMs();
+    this.aof = new AofLog({
+      storage: server.storage,
+      clock: server.clock,
+      settings: server.settings,
+      log: (level, text) => server.log.log(level, text),
+      isChildActive: () => this.#running !== "none",
+      onFatal: (text) => {
+        server.log.warning(text);
+        server.stop(1);
+      },
+      onProgress: () => {
+        server.updateGates();
+        server.network.requestTurnEnd();
+      },
+    });
+  }
+
+  get isLoading(): boolean {
+    return this.loading.current !== null;
+  }
+
+  get bufferBytes(): number {
+    return this.aof.bufferBytes;
+  }
+
+  get isChildActive(): boolean {
+    return this.#running !== "none";
+  }
+
+  set aofFlushSleepUs(microseconds: number) {
+    this.aof.flushSleepUs = microseconds;
+  }
+
+  /** SHUTDOWN never waits here: there are no replicas to wait for. */
+  readonly shutdownInMs: number | null = null;
+
+  // ---- start ---------------------------------------------------------------------------------------------------
+
+  /** Loads what is on disk and opens the log. @throws {LoadFailedError} */
+  async start(): Promise<void> {
+    const server = this.#server, startUs = server.nowUs();
+    const seconds = () => ((server.nowUs() - startUs) / 1e6).toFixed(3);
+    if (server.settings.appendonly) await this.#startWithLog(seconds);
+    else {
+      const load = this.loading.openRdb(this.#rdbPath, false);
+      if (load !== null) {
+        await this.loading.inSlices(load);
+        this.#logLoaded();
+        server.log.notice(`DB loaded from disk: ${seconds()} seconds`);
+      }
+    }
+    this.#server.keyspace.dirty = 0;
+    this.lastSaveMs = server.nowMs();
+    this.#removeOrphans();
+    if (server.isStopped) return;
+    this.#child.prepare();
+  }
+
+  async #startWithLog(seconds: () => string): Promise<void> {
+    const server = this.#server, manifest = this.loading.readManifest();
+    if (!manifest.isEmpty) {
+      const load = this.loading.openAof(manifest);
+      this.loading.resetReplay();
+      await this.loading.inSlices(load);
+      if (server.isStopped) return;
+      if (load.totalBytes > 0) server.log.notice(`DB loaded from append only file: ${seconds()} seconds`);
+      this.aof.manifest = manifest;
+      this.#opening(() => this.aof.openAfterLoad(load));
+      this.aof.removeHistory();
+    } else {
+      // An existing dump is the data: a log that starts beside it starts from it, never empty (G11).
+      const load = this.loading.openRdb(this.#rdbPath, false);
+      if (load !== null) {
+        await this.loading.inSlices(load);
+        this.#logLoaded();
+        server.log.notice(`DB loaded from disk: ${seconds()} seconds; the append only file starts from it`);
+      }
+      this.#opening(() => this.#createLog());
+    }
+    server.propagator.sink = this.aof;
+  }
+
+  #opening(open: () => void): void {
+    try {
+      open();
+    } catch (error) {
+      if (error instanceof StorageError || error instanceof ManifestUncertainError) throw new LoadFailedError(error.message);
+      throw error;
+    }
+  }
+
+  #createLog(): void {
+    this.aof.ensureDirectory();
+    const result = this.#runInline(this.#job(this.#baseKind, this.aof.tempBasePath, true));
+    if (!result.ok) throw new LoadFailedError(`Cannot create the append only file's base: ${result.error}`);
+    this.aof.adoptBase(this.aof.tempBasePath, result.writtenBytes);
+  }
+
+  #logLoaded(): void {
+    const { lastKeysLoaded, lastKeysExpired } = this.loading;
+    this.#server.log.notice(`Done loading RDB, keys loaded: ${lastKeysLoaded}, keys expired: ${lastKeysExpired}.`);
+  }
+
+  /** Temporary files of saves and rewrites that never finished (G12): removed once what is in force was loaded. */
+  #removeOrphans(): void {
+    const { storage, settings, log } = this.#server;
+    const orphans: string[] = [];
+    for (const name of listed(storage, settings.dir)) if (/^temp-[0-9]+\.rdb$/.test(name)) orphans.push(`${settings.dir}/${name}`);
+    if (settings.appendonly) {
+      const known = new Set([...this.aof.manifest.files, ...this.aof.manifest.history].map((file) => file.name));
+      for (const name of listed(storage, this.aof.directory)) {
+        if (name.startsWith("temp-") && !known.has(name)) orphans.push(`${this.aof.directory}/${name}`);
+      }
+    }
+    for (const path of orphans) {
+      log.notice(`Removing the orphaned temporary file ${path}`);
+      storage.removeInBackground(path).catch(() => {});
+    }
+  }
+
+  // ---- turns and time ------------------------------------------------------------------------------------------
+
+  /** Writes the log before replies go out; false when the server must not send any (it is stopping). */
+  beforeReplies(): boolean {
+    const hadError = this.aof.writeError !== null;
+    this.aof.flush();
+    if ((this.aof.writeError !== null) !== hadError) this.#server.updateGates();
+    return !this.#server.isStopped;
+  }
+
+  cron(nowMs: number): void {
+    const server = this.#server, hadError = this.aof.writeError !== null;
+    this.aof.cron();
+    if ((this.aof.writeError !== null) !== hadError) server.updateGates();
+    if (this.isLoading || this.#running !== "none") return;
+    if (this.#rewriteScheduled || this.aof.isRewriteDue) {
+      this.#rewriteScheduled = false;
+      this.startRewrite();
+    } else if (this.#saveScheduled && (nowMs - this.#lastTryMs > BGSAVE_RETRY_MS || this.#lastBgsaveOk)) {
+      this.startBackgroundSave(false);
+    } else this.#automatic(nowMs);
+  }
+
+  #automatic(nowMs: number): void {
+    const server = this.#server;
+    for (const point of server.settings.savePoints) {
+      const waited = nowMs - this.#lastTryMs > BGSAVE_RETRY_MS || this.#lastBgsaveOk;
+      if (server.keyspace.dirty >= point.changes && nowMs - this.lastSaveMs > point.seconds * 1000 && waited) {
+        server.log.notice(`${point.changes} changes in ${point.seconds} seconds. Saving...`);
+        this.startBackgroundSave(false);
+        return;
+      }
+    }
+    const growth = this.aof.growthToRewrite();
+    if (growth < 0) return;
+    server.log.notice(`Starting automatic rewriting of AOF on ${growth}% growth`);
+    this.startRewrite();
+  }
+
+  /** Why writes are refused, or null. */
+  writeRefusal(): string | null {
+    const settings = this.#server.settings;
+    if (settings.stopWritesOnBgsaveError && settings.savePoints.length > 0 && !this.#lastBgsaveOk) return MISCONF_RDB;
+    if (this.aof.state !== "off" && this.aof.writeError !== null) return `MISCONF Errors writing to the AOF file: ${this.aof.writeError}`;
+    return null;
+  }
+
+  // ---- saving --------------------------------------------------------------------------------------------------
+
+  /** SAVE: on this thread, while everybody waits. Null when it is durable, else why not. */
+  save(): string | null {
+    if (this.#running === "rdb") return "Background save already in progress";
+    const result = this.#runInline(this.#job("rdb", this.#tempRdbPath, false));
+    this.#lastTryMs = this.#server.nowMs();
+    const error = result.ok ? this.#publishRdb() : result.error;
+    if (error !== null) {
+      this.#server.log.warning(`Error saving the DB: ${error}`);
+      return `Cannot save the DB: ${error}`;
+    }
+    this.#server.log.notice("DB saved on disk");
+    this.#server.keyspace.dirty = 0;
+    this.#saved();
+    return null;
+  }
+
+  /** BGSAVE. Inside a transaction, or beside a rewrite when asked to, it is put off. */
+  startBackgroundSave(schedule: boolean): Outcome {
+    const server = this.#server;
+    if (this.#running === "rdb") return { error: "Background save already in progress" };
+    if (this.#running !== "none" || server.dispatcher.isInTransaction || this.aof.rewriteInProgress) {
+      if (schedule || server.dispatcher.isInTransaction) {
+        this.#saveScheduled = true;
+        return { status: "Background saving scheduled" };
+      }
+      return {
+        error: "Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE " +
+          "whenever possible.",
+      };
+    }
+    this.#saveScheduled = false;
+    this.#lastTryMs = server.nowMs();
+    this.#dirtyAtStart = server.keyspace.dirty;
+    this.#startChild("rdb", this.#job("rdb", this.#tempRdbPath, false, true), (result) => this.#saveEnded(result));
+    server.log.notice(`Background saving started by pid ${server.system.pid}`);
+    return { status: "Background saving started" };
+  }
+
+  #saveEnded(result: SnapshotResult): void {
+    const server = this.#server;
+    this.#lastRdbCowBytes = server.memory.cow.copiedBytes;
+    this.#lastBgsaveMs = server.nowMs() - this.#startedMs;
+    const error = result.ok ? this.#publishRdb() : result.error;
+    if (error === null) {
+      server.log.notice("DB saved on disk");
+      server.log.notice(`Fork CoW for RDB: current ${mib(this.#lastRdbCowBytes)} MB, peak ${mib(this.#lastRdbCowBytes)} MB, average 0 MB`);
+      server.log.notice("Background saving terminated with success");
+      server.keyspace.dirty -= this.#dirtyAtStart;
+      this.#saved();
+    } else {
+      server.log.warning(`Background saving error: ${error}`);
+      // A save that was called off (FLUSHALL, SHUTDOWN) says nothing about the disk.
+      if (!this.#cancelled) this.#lastBgsaveOk = false;
+    }
+    this.#cancelled = false;
+    server.updateGates();
+  }
+
+  #cancelled = false;
+
+  #saved(): void {
+    this.lastSaveMs = this.#server.nowMs();
+    this.saves++;
+    this.#lastBgsaveOk = true;
+    this.#server.updateGates();
+  }
+
+  /** Gives the written file its name, durably. Null, or why not. */
+  #publishRdb(): string | null {
+    const { storage, settings } = this.#server;
+    try {
+      storage.rename(this.#tempRdbPath, this.#rdbPath);
+      storage.syncDirectory(settings.dir);
+      return null;
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      return error.message;
+    }
+  }
+
+  /** Calls a running save off: FLUSHALL, SHUTDOWN. */
+  cancelSave(): void {
+    if (this.#running !== "rdb") return;
+    this.#cancelled = true;
+    this.#child.cancel();
+  }
+
+  // ---- rewriting -----------------------------------------------------------------------------------------------
+
+  /** BGREWRITEAOF. */
+  startRewrite(): Outcome {
+    const server = this.#server;
+    if (this.#running === "aof" || this.aof.rewriteInProgress) return { error: "Background append only file rewriting already in progress" };
+    if (this.#running !== "none" || server.dispatcher.isInTransaction) {
+      this.#rewriteScheduled = true;
+      // A new try counts anew.
+      this.aof.rewriteFailures = 0;
+      return { status: "Background append only file rewriting scheduled" };
+    }
+    let failure: string | null = null;
+    this.aof.beginRewrite(
+      () => {
+        this.#startChild("aof", this.#job(this.#baseKind, this.aof.tempBasePath, true, true), (result) => this.#rewriteEnded(result));
+        server.log.notice(`Background append only file rewriting started by pid ${server.system.pid}`);
+      },
+      (reason) => {
+        failure = reason;
+        server.log.warning(`Can't rewrite append only file in background: ${reason}`);
+        server.updateGates();
+      },
+    );
+    return failure === null
+      ? { status: "Background append only file rewriting started" }
+      : { error: "Can't execute an AOF background rewriting. Please check the server logs for more information." };
+  }
+
+  get #baseKind(): "rdb" | "commands" {
+    return this.#server.settings.aofUseRdbPreamble ? "rdb" : "commands";
+  }
+
+  #rewriteEnded(result: SnapshotResult): void {
+    const server = this.#server;
+    this.#lastAofCowBytes = server.memory.cow.copiedBytes;
+    this.#lastRewriteMs = server.nowMs() - this.#startedMs;
+    if (!result.ok) {
+      server.log.warning(`Background AOF rewrite terminated with error: ${result.error}`);
+      this.aof.failRewrite();
+    } else {
+      server.log.notice("Background AOF rewrite terminated with success");
+      try {
+        this.aof.finishRewrite(result.writtenBytes);
+        this.rewrites++;
+        if (this.aof.state === "on") server.propagator.sink = this.aof;
+      } catch (error) {
+        if (!(error instanceof StorageError) && !(error instanceof ManifestUncertainError)) throw error;
+        server.log.warning(`Background AOF rewrite could not be put in force: ${error.message}`);
+        this.aof.failRewrite();
+      }
+    }
+    server.updateGates();
+  }
+
+  /** CONFIG SET appendonly. Null, or why not. */
+  setAppendonly(on: boolean): string | null {
+    const server = this.#server;
+    if (on && this.aof.state === "off") {
+      this.aof.turnOn();
+      server.propagator.sink = this.aof;
+      if (this.#running === "none") this.startRewrite();
+      else this.#rewriteScheduled = true;
+    } else if (!on && this.aof.state !== "off") {
+      if (this.#running === "aof") {
+        server.log.notice("Killing running AOF rewrite child");
+        this.#child.cancel();
+      }
+      server.propagator.sink = null;
+      this.aof.turnOff();
+    }
+    server.updateGates();
+    return null;
+  }
+
+  // ---- the child -----------------------------------------------------------------------------------------------
+
+  get #rdbPath(): string {
+    return `${this.#server.settings.dir}/${this.#server.settings.dbfilename}`;
+  }
+
+  get #tempRdbPath(): string {
+    return `${this.#server.settings.dir}/temp-${this.#server.system.pid}.rdb`;
+  }
+
+  #startChild(kind: "rdb" | "aof", job: SnapshotJob, ended: (result: SnapshotResult) => void): void {
+    const server = this.#server;
+    this.#running = kind;
+    this.#startedMs = server.nowMs();
+    this.#child.start(job, (result) => {
+      this.#running = "none";
+      server.memory.cow.sample(server.nowMs(), server.memory.dataBytes + server.memory.frameBytes);
+      server.memory.endSnapshot();
+      if (server.isStopped) return;
+      ended(result);
+      server.network.requestTurnEnd();
+    });
+  }
+
+  /** A job for the data set as it is now; frozen for the child, or live. */
+  #job(kind: "rdb" | "commands", path: string, isAofBase: boolean, frozen = false): SnapshotJob {
+    const server = this.#server, { settings, keyspace } = server;
+    const databases: SavedDatabase[] = keyspace.databases.map((db) => ({
+      index: db.index,
+      dict: db.dict,
+      keys: keyspace.size(db),
+      expires: db.expiry.count,
+    }));
+    let image = null;
+    if (frozen) {
+      const startUs = server.nowUs();
+      image = server.memory.freeze(settings.cowMaxBytes);
+      server.statistics.latestForkUs = Math.round(server.nowUs() - startUs);
+      server.statistics.forks++;
+      server.memory.control[CONTROL.keysTotal] = databases.reduce((sum, db) => sum + db.keys, 0);
+    }
+    return {
+      kind,
+      path,
+      image,
+      databases,
+      isAofBase,
+      nowMs: server.nowMs(),
+      usedMemoryBytes: server.usedMemoryBytes,
+      access: this.#savedAccess,
+      compress: settings.rdbCompression,
+      checksum: settings.rdbChecksum,
+      keyDelayUs: settings.rdbKeySaveDelayMicroseconds,
+    };
+  }
+
+  /** Redis saves access stamps when the policy uses them. */
+  get #savedAccess(): "none" | "idle" | "frequency" {
+    const policy = this.#server.settings.maxmemoryPolicy;
+    return policy.endsWith("lfu") ? "frequency" : policy.endsWith("lru") ? "idle" : "none";
+  }
+
+  #runInline(job: SnapshotJob): SnapshotResult {
+    const host: JobHost = {
+      keyWritten: () => {},
+      sleepUs: (us) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, us / 1000),
+      checkUsable: () => {},
+    };
+    const steps = runSnapshotJob(job, this.#server.memory, this.#server.storage, host);
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+    }
+  }
+
+  terminate(): void {
+    this.#child.terminate();
+  }
+
+  // ---- reloading -----------------------------------------------------------------------------------------------
+
+  /** DEBUG RELOAD. Null, or why not. */
+  reload(options: { save: boolean; flush: boolean; merge: boolean }): string | null {
+    const server = this.#server;
+    if (options.save) {
+      const error = this.save();
+      if (error !== null) return error;
+    }
+    if (options.flush) for (const db of server.keyspace.databases) server.keyspace.empty(db, false);
+    return this.#loadNow(() => {
+      const load = this.loading.openRdb(this.#rdbPath, options.merge);
+      if (load !== null) this.loading.atOnce(load);
+    });
+  }
+
+  /** DEBUG LOADAOF. */
+  loadAof(): string | null {
+    const server = this.#server;
+    if (this.aof.state === "on") this.aof.flush();
+    for (const db of server.keyspace.databases) server.keyspace.empty(db, false);
+    const sink = server.propagator.sink;
+    server.propagator.sink = null;
+    try {
+      return this.#loadNow(() => {
+        this.loading.resetReplay();
+        this.loading.atOnce(this.loading.openAof(this.loading.readManifest()));
+      });
+    } finally {
+      server.propagator.sink = sink;
+    }
+  }
+
+  #loadNow(load: () => void): string | null {
+    const dirty = this.#server.keyspace.dirty;
+    try {
+      load();
+      this.#server.keyspace.dirty = dirty;
+      return null;
+    } catch (error) {
+      if (!(error instanceof LoadFailedError)) throw error;
+      this.#server.log.warning(error.message);
+      return "Error trying to load the RDB dump, check server logs.";
+    }
+  }
+
+  // ---- shutdown ------------------------------------------------------------------------------------------------
+
+  /** SHUTDOWN: makes everything durable, then stops. Null when the server stops; else why it goes on. */
+  shutdown(options: ShutdownOptions): string | null {
+    const server = this.#server, { settings, log } = server;
+    log.warning("User requested shutdown...");
+    if (this.#running === "rdb") {
+      log.warning("There is a child saving an .rdb. Killing it!");
+      this.cancelSave();
+    }
+    let durable = true;
+    if (this.aof.state !== "off") {
+      if (this.#running === "aof") {
+        log.warning("There is a child rewriting the AOF. Killing it!");
+        this.#child.cancel();
+      }
+      log.notice("Calling fsync() on the AOF file.");
+      if (!this.aof.finish()) {
+        durable = false;
+        log.warning(`Error syncing the append only file: ${this.aof.writeError ?? "a first rewrite has not finished"}`);
+        if (this.aof.state === "on" && !options.force) return "the append only file cannot be synced";
+      }
+    }
+    if (options.save ?? settings.savePoints.length > 0) {
+      log.notice("Saving the final RDB snapshot before exiting.");
+      const running = this.#running;
+      this.#running = "none";
+      const error = this.save();
+      this.#running = running;
+      if (error !== null) {
+        durable = false;
+        log.warning("Error trying to save the DB, can't exit.");
+        if (!options.force) return error;
+      }
+    }
+    if (settings.pidfile !== "") this.#removePidFile();
+    log.warning("Redis is now ready to exit, bye bye...");
+    server.stop(durable ? 0 : 1);
+    return null;
+  }
+
+  #removePidFile(): void {
+    this.#server.log.notice("Removing the pid file.");
+    try {
+      this.#server.storage.remove(this.#server.settings.pidfile);
+    } catch {
+      // It was never written, or somebody removed it.
+    }
+  }
+
+  abortShutdown(): boolean {
+    return false;
+  }
+
+  // ---- DUMP and RESTORE ----------------------------------------------------------------------------------------
+
+  dumpPayload(entry: Address): Uint8Array {
+    return dumpPayload(this.#server.memory, entry, this.#server.settings.rdbCompression);
+  }
+
+  checkPayload(payload: Uint8Array): string | null {
+    return isPayloadIntact(payload, !this.skipChecksum) ? null : BAD_PAYLOAD;
+  }
+
+  restorePayload(payload: Uint8Array, db: Database, key: Uint8Array, keyBytes: number, keyLength: number): string | null {
+    const target = {
+      keyspace: this.#server.keyspace,
+      db,
+      key: key.subarray(keyBytes, keyBytes + keyLength),
+      keyLength,
+      expiresAtMs: NO_EXPIRY,
+    };
+    return loadPayload(payload, target) ? null : BAD_FORMAT;
+  }
+
+  // ---- INFO ----------------------------------------------------------------------------------------------------
+
+  resetStatistics(): void {
+    this.saves = this.rewrites = this.aof.delayedSyncs = 0;
+  }
+
+  /** The Persistence section, in Redis's order. */
+  info(): [string, string | number][] {
+    const server = this.#server, { memory, settings } = server, aof = this.aof, live = memory.cow.live;
+    const running = this.#running, seconds = (ms: number) => Math.floor(ms / 1000);
+    const elapsed = running === "none" ? -1 : seconds(server.nowMs() - this.#startedMs);
+    const total = memory.control[CONTROL.keysTotal], processed = memory.control[CONTROL.keysProcessed];
+    return [
+      ["loading", this.isLoading ? 1 : 0],
+      ["async_loading", 0],
+      ["current_cow_peak", live ? memory.cow.copiedBytes : 0],
+      ["current_cow_size", live ? memory.cow.copiedBytes : 0],
+      ["current_cow_size_age", 0],
+      ["current_fork_perc", live && total > 0 ? ((processed * 100) / total).toFixed(2) : "0.00"],
+      ["current_save_keys_processed", live ? processed : 0],
+      ["current_save_keys_total", live ? total : 0],
+      ["rdb_changes_since_last_save", server.keyspace.dirty],
+      ["rdb_bgsave_in_progress", running === "rdb" ? 1 : 0],
+      ["rdb_last_save_time", seconds(this.lastSaveMs)],
+      ["rdb_last_bgsave_status", this.#lastBgsaveOk ? "ok" : "err"],
+      ["rdb_last_bgsave_time_sec", seconds(this.#lastBgsaveMs)],
+      ["rdb_current_bgsave_time_sec", running === "rdb" ? elapsed : -1],
+      ["rdb_saves", this.saves],
+      ["rdb_last_cow_size", this.#lastRdbCowBytes],
+      ["rdb_last_load_keys_expired", this.loading.lastKeysExpired],
+      ["rdb_last_load_keys_loaded", this.loading.lastKeysLoaded],
+      ["aof_enabled", aof.state === "off" ? 0 : 1],
+      ["aof_rewrite_in_progress", running === "aof" || aof.rewriteInProgress ? 1 : 0],
+      ["aof_rewrite_scheduled", this.#rewriteScheduled ? 1 : 0],
+      ["aof_last_rewrite_time_sec", seconds(this.#lastRewriteMs)],
+      ["aof_current_rewrite_time_sec", running === "aof" ? elapsed : -1],
+      ["aof_last_bgrewrite_status", aof.lastRewriteOk ? "ok" : "err"],
+      ["aof_rewrites", this.rewrites],
+      ["aof_rewrites_consecutive_failures", aof.rewriteFailures],
+      ["aof_last_write_status", aof.writeError === null ? "ok" : "err"],
+      ["aof_last_cow_size", this.#lastAofCowBytes],
+      ["module_fork_in_progress", 0],
+      ["module_fork_last_cow_size", 0],
+      ...(settings.appendonly ? this.#aofInfo() : []),
+      ...this.#loadingInfo(),
+    ];
+  }
+
+  #aofInfo(): [string, string | number][] {
+    const aof = this.aof;
+    return [
+      ["aof_current_size", aof.currentBytes],
+      ["aof_base_size", aof.baseBytes],
+      ["aof_pending_rewrite", aof.state === "waiting" ? 1 : 0],
+      ["aof_buffer_length", aof.pendingBytes],
+      ["aof_pending_bio_fsync", aof.syncInFlight ? 1 : 0],
+      ["aof_delayed_fsync", aof.delayedSyncs],
+    ];
+  }
+
+  #loadingInfo(): [string, string | number][] {
+    const load = this.loading.current;
+    if (load === null) return [];
+    const nowMs = this.#server.nowMs(), elapsedSeconds = Math.max(1, Math.floor((nowMs - this.loading.startedMs) / 1000));
+    const share = load.totalBytes > 0 ? load.loadedBytes / load.totalBytes : 0;
+    const eta = share > 0 ? Math.floor((elapsedSeconds / share) * (1 - share)) : 1;
+    return [
+      ["loading_start_time", Math.floor(this.loading.startedMs / 1000)],
+      ["loading_total_bytes", load.totalBytes],
+      ["loading_rdb_used_mem", 0],
+      ["loading_loaded_bytes", load.loadedBytes],
+      ["loading_loaded_perc", (share * 100).toFixed(2)],
+      ["loading_eta_seconds", eta],
+    ];
+  }
+}
+
+function mib(bytes: number): number {
+  return Math.round(bytes / 2 ** 20);
+}
+
+function listed(storage: { list(path: string): string[]; exists(path: string): boolean }, path: string): string[] {
+  return storage.exists(path) ? storage.list(path) : [];
+}
+
