@@ -10,7 +10,14 @@ import { WorkerSnapshotChild } from "./persistence/snapshot/snapshot_child.ts";
 import { findFacts } from "./commands/spec/all_facts.ts";
 import { parseCommandLine, type StartCommandLine, USAGE_TEXT, VERSION_TEXT } from "./server/config/command_line.ts";
 import { Config } from "./server/config/config.ts";
-import { configError, ConfigFileError, type ConfigSource, joinConfigText, loadConfig, readConfigFile } from "./server/config/config_loader.ts";
+import {
+  configError,
+  ConfigFileError,
+  type ConfigSource,
+  joinConfigText,
+  loadConfig,
+  readConfigFile,
+} from "./server/config/config_loader.ts";
 import type { ShutdownOption } from "./server/config/settings.ts";
 import { LoadFailedError } from "./server/loading.ts";
 import { Log } from "./server/log.ts";
@@ -107,7 +114,11 @@ function stopOnSignal(server: Server, signal: string, options: readonly Shutdown
   // A data set that is being loaded is on disk already.
   if (server.isLoading) return server.stop(0);
   const error = server.persistence.shutdown({ save, now: options.includes("now"), force: options.includes("force") });
-  if (error !== null) server.log.warning(`${signal} received but errors trying to shut down the server, check the logs for more information`);
+  if (error !== null) {
+    server.log.warning(
+      `${signal} received but errors trying to shut down the server, check the logs for more information`,
+    );
+  }
 }
 
 async function main(): Promise<void> {

@@ -47,7 +47,10 @@ export class Crc64 {
     for (const stop = end - 7; at < stop; at += 8) {
       low ^= bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24);
       high ^= bytes[at + 4] | (bytes[at + 5] << 8) | (bytes[at + 6] << 16) | (bytes[at + 7] << 24);
-      const a = 1792 + (low & 0xff), b = 1536 + ((low >>> 8) & 0xff), c = 1280 + ((low >>> 16) & 0xff), d = 1024 + (low >>> 24);
+      const a = 1792 + (low & 0xff),
+        b = 1536 + ((low >>> 8) & 0xff),
+        c = 1280 + ((low >>> 16) & 0xff),
+        d = 1024 + (low >>> 24);
       const e = 768 + (high & 0xff), f = 512 + ((high >>> 8) & 0xff), g = 256 + ((high >>> 16) & 0xff), h = high >>> 24;
       low = tl[a] ^ tl[b] ^ tl[c] ^ tl[d] ^ tl[e] ^ tl[f] ^ tl[g] ^ tl[h];
       high = th[a] ^ th[b] ^ th[c] ^ th[d] ^ th[e] ^ th[f] ^ th[g] ^ th[h];
@@ -61,12 +64,17 @@ export class Crc64 {
   }
 
   writeLittleEndian(target: Uint8Array, offset: number): void {
-    for (let i = 0; i < 4; i++) target[offset + i] = this.low >>> (8 * i), target[offset + 4 + i] = this.high >>> (8 * i);
+    for (let i = 0; i < 4; i++) {
+      target[offset + i] = this.low >>> (8 * i), target[offset + 4 + i] = this.high >>> (8 * i);
+    }
   }
 
   equalsLittleEndian(source: Uint8Array, offset: number): boolean {
     for (let i = 0; i < 4; i++) {
-      if (source[offset + i] !== ((this.low >>> (8 * i)) & 0xff) || source[offset + 4 + i] !== ((this.high >>> (8 * i)) & 0xff)) return false;
+      if (
+        source[offset + i] !== ((this.low >>> (8 * i)) & 0xff) ||
+        source[offset + 4 + i] !== ((this.high >>> (8 * i)) & 0xff)
+      ) return false;
     }
     return true;
   }

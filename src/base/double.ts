@@ -60,7 +60,10 @@ function parse(text: string): LongDouble | "infinite" | null {
   const exponent = Number(match[4] ?? 0) - (match[3] ?? "").length;
   if (digits === 0n) return { mantissa: 0n, exponent: 0 };
   if (Math.abs(exponent) > EXPONENT_MAX) return null;
-  return signed(match[1], exponent >= 0 ? round(digits * 10n ** BigInt(exponent), 1n, 0) : round(digits, 10n ** BigInt(-exponent), 0));
+  return signed(
+    match[1],
+    exponent >= 0 ? round(digits * 10n ** BigInt(exponent), 1n, 0) : round(digits, 10n ** BigInt(-exponent), 0),
+  );
 }
 
 function signed(sign: string, value: LongDouble): LongDouble {

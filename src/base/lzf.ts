@@ -46,7 +46,8 @@ export function lzfCompress(
     table[at] = ip + origin;
     const distance = ip - reference - 1;
     if (
-      reference > sourceAt && distance < DISTANCE_MAX && source[reference] === source[ip] && source[reference + 1] === source[ip + 1] &&
+      reference > sourceAt && distance < DISTANCE_MAX && source[reference] === source[ip] &&
+      source[reference + 1] === source[ip + 1] &&
       source[reference + 2] === source[ip + 2]
     ) {
       let len = 2;
@@ -54,8 +55,7 @@ export function lzfCompress(
       if (op - (literals === 0 ? 1 : 0) + 3 + 1 >= outEnd) return 0;
       target[op - literals - 1] = (literals - 1) & 0xff;
       if (literals === 0) op--;
-      do len++;
-      while (len < maxLength && source[reference + len] === source[ip + len]);
+      do len++; while (len < maxLength && source[reference + len] === source[ip + len]);
       len -= 2;
       ip++;
       if (len < 7) target[op++] = (distance >>> 8) + (len << 5);

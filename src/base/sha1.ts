@@ -16,7 +16,11 @@ export class Sha1 {
 
   reset(): void {
     const state = this.#state;
-    state[0] = 0x67452301, state[1] = 0xefcdab89 | 0, state[2] = 0x98badcfe | 0, state[3] = 0x10325476, state[4] = 0xc3d2e1f0 | 0;
+    state[0] = 0x67452301,
+      state[1] = 0xefcdab89 | 0,
+      state[2] = 0x98badcfe | 0,
+      state[3] = 0x10325476,
+      state[4] = 0xc3d2e1f0 | 0;
     this.#filled = this.#totalBytes = 0;
   }
 

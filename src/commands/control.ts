@@ -18,7 +18,13 @@ export interface ServerControl {
   /** Null when RESTORE may load this payload, else the error. */
   checkPayload(payload: Uint8Array): string | null;
   /** Stores a checked payload at a key, whatever that held. Null, or the error when its content is damaged. */
-  restorePayload(payload: Uint8Array, db: Database, key: Uint8Array, keyBytes: number, keyLength: number): string | null;
+  restorePayload(
+    payload: Uint8Array,
+    db: Database,
+    key: Uint8Array,
+    keyBytes: number,
+    keyLength: number,
+  ): string | null;
 }
 
 export interface ClientSession {

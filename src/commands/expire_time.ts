@@ -18,7 +18,13 @@ export function expiryMs(ctx: CommandContext, index: number, perUnit: number, ba
 }
 
 /** The same for EXPIRE and its family, where zero and negative times mean "now" and only overflow is an error. */
-export function expiryMsAllowingPast(ctx: CommandContext, index: number, perUnit: number, baseMs: number, command: string): number {
+export function expiryMsAllowingPast(
+  ctx: CommandContext,
+  index: number,
+  perUnit: number,
+  baseMs: number,
+  command: string,
+): number {
   const value = ctx.wideInteger(index);
   if (Number.isNaN(value)) return NaN;
   const scaled = value * perUnit, atMs = scaled + baseMs;

@@ -3,7 +3,16 @@ import { ascii, bytesEqual } from "../base/bytes.ts";
 import { globMatch } from "../base/glob.ts";
 import { idleSeconds, lfuCounter, lfuStamp, lruStamp } from "../keyspace/access_clock.ts";
 import type { Database } from "../keyspace/database.ts";
-import { accessOf, ENCODING_NAMES, encodingOf, ENTRY, expiresAtMs, keyLength, TYPE_NAMES, typeOf } from "../keyspace/entry.ts";
+import {
+  accessOf,
+  ENCODING_NAMES,
+  encodingOf,
+  ENTRY,
+  expiresAtMs,
+  keyLength,
+  TYPE_NAMES,
+  typeOf,
+} from "../keyspace/entry.ts";
 import { type Address, NONE } from "../memory/mod.ts";
 import { forEachEntry } from "../structures/dict.ts";
 import type { CommandContext, Handlers } from "./context.ts";
@@ -108,8 +117,9 @@ function scan(ctx: CommandContext): void {
   if (options === null) return;
   const found: Address[] = [];
   let iterations = options.count * 10;
-  do cursor = ctx.keyspace.dict.scan(ctx.db.dict, cursor, (entry) => void found.push(entry));
-  while (cursor !== 0 && iterations-- > 0 && found.length < options.count);
+  do cursor = ctx.keyspace.dict.scan(ctx.db.dict, cursor, (entry) => void found.push(entry)); while (
+    cursor !== 0 && iterations-- > 0 && found.length < options.count
+  );
   // Keys are written before expired ones are removed: removing moves no other entry.
   const keyspace = ctx.keyspace, memory = keyspace.memory, expired: Address[] = [];
   ctx.reply.startArray(2);
@@ -127,7 +137,7 @@ function scan(ctx: CommandContext): void {
     count++;
   }
   ctx.reply.setDeferredArray(mark, count);
-  if (!keyspace.expiryPaused) for (const entry of expired) keyspace.expireEntry(ctx.db, entry);
+  if (!keyspace.expiryPaused) { for (const entry of expired) keyspace.expireEntry(ctx.db, entry); }
 }
 
 // ---- RENAME, MOVE, COPY --------------------------------------------------------------------------------------------
@@ -149,7 +159,11 @@ function rename(ctx: CommandContext, onlyIfFree: boolean): void {
 }
 
 /** The database an argument names, or null with the error reply written. */
-export function databaseArgument(ctx: CommandContext, index: number, rangeError: string = ERROR.dbIndexOutOfRange): Database | null {
+export function databaseArgument(
+  ctx: CommandContext,
+  index: number,
+  rangeError: string = ERROR.dbIndexOutOfRange,
+): Database | null {
   const number = ctx.integer(index);
   if (Number.isNaN(number)) return null;
   const db = ctx.keyspace.databases[number];
@@ -199,12 +213,15 @@ function inspected(ctx: CommandContext): Address {
   return entry;
 }
 
-const POLICY_CHANGE = "Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
+const POLICY_CHANGE =
+  "Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
 
 function objectIdletime(ctx: CommandContext): void {
   const entry = inspected(ctx);
   if (entry === NONE) return;
-  if (ctx.server.usesLfu) return ctx.reply.error(`An LFU maxmemory policy is selected, idle time not tracked. ${POLICY_CHANGE}`);
+  if (ctx.server.usesLfu) {
+    return ctx.reply.error(`An LFU maxmemory policy is selected, idle time not tracked. ${POLICY_CHANGE}`);
+  }
   ctx.reply.integer(idleSeconds(accessOf(ctx.keyspace.memory, entry), ctx.nowMs));
 }
 
@@ -254,7 +271,9 @@ function parseRestoreOptions(ctx: CommandContext): RestoreOptions | null {
     } else if (args.equalsIgnoreCase(i, "freq") && hasNext && options.idle < 0) {
       options.frequency = ctx.wideInteger(++i);
       if (Number.isNaN(options.frequency)) return null;
-      if (options.frequency < 0 || options.frequency > 255) return refuse(ctx, "Invalid FREQ value, must be >= 0 and <= 255");
+      if (options.frequency < 0 || options.frequency > 255) {
+        return refuse(ctx, "Invalid FREQ value, must be >= 0 and <= 255");
+      }
     } else return refuse(ctx, ERROR.syntax);
   }
   return options;
@@ -288,8 +307,12 @@ function restore(ctx: CommandContext): void {
   if (damage !== null) return ctx.reply.error(damage);
   let entry = ctx.lookupEvenExpired(1);
   if (atMs >= 0) entry = ctx.keyspace.setExpiry(ctx.db, entry, atMs);
-  if (options.frequency >= 0 && ctx.server.usesLfu) ctx.keyspace.setAccess(entry, lfuStamp(options.frequency, ctx.nowMs));
-  if (options.idle >= 0 && !ctx.server.usesLfu) ctx.keyspace.setAccess(entry, lruStamp(Math.max(0, ctx.nowMs - options.idle * 1000)));
+  if (options.frequency >= 0 && ctx.server.usesLfu) {
+    ctx.keyspace.setAccess(entry, lfuStamp(options.frequency, ctx.nowMs));
+  }
+  if (options.idle >= 0 && !ctx.server.usesLfu) {
+    ctx.keyspace.setAccess(entry, lruStamp(Math.max(0, ctx.nowMs - options.idle * 1000)));
+  }
   ctx.keyspace.dirty++;
   if (atMs >= 0 && !options.absolute) propagateAbsolute(ctx, atMs);
   ctx.reply.ok();

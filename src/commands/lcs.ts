@@ -14,7 +14,12 @@ export interface LcsResult {
 }
 
 /** Dynamic programming in O(a·b) time and space: cell (i, j) is the LCS length of the first i and j bytes. */
-export function longestCommonSubsequence(a: Uint8Array, b: Uint8Array, wantRanges: boolean, minMatch: number): LcsResult {
+export function longestCommonSubsequence(
+  a: Uint8Array,
+  b: Uint8Array,
+  wantRanges: boolean,
+  minMatch: number,
+): LcsResult {
   const width = b.length + 1;
   const cells = new Uint32Array((a.length + 1) * width);
   for (let i = 1; i <= a.length; i++) {

@@ -2,7 +2,7 @@
  * The command table: joins facts (`spec/`) with handlers, and finds commands by the bytes of their name without making strings.
  * A command that has no handler does not exist, whatever the facts say.
  */
-import { equalsIgnoreCase, ascii } from "../base/bytes.ts";
+import { ascii, equalsIgnoreCase } from "../base/bytes.ts";
 import { assert } from "../base/assert.ts";
 import type { CommandFacts, CommandFlag } from "./spec/command_facts.ts";
 import { ALL_FACTS } from "./spec/all_facts.ts";
@@ -108,7 +108,9 @@ export class CommandTable {
   /** By name in lower case; "container|subcommand" finds subcommands. */
   named(name: string): Command | undefined {
     const bar = name.indexOf("|");
-    return bar < 0 ? this.#byName.get(name) : this.#byName.get(name.slice(0, bar))?.subcommands?.get(name.slice(bar + 1));
+    return bar < 0
+      ? this.#byName.get(name)
+      : this.#byName.get(name.slice(0, bar))?.subcommands?.get(name.slice(bar + 1));
   }
 
   byId(id: number): Command | undefined {
@@ -167,7 +169,9 @@ export class CommandTable {
 /** A slot by length and a few letters, case folded. */
 function slotOf(bytes: Uint8Array, offset: number, length: number): number {
   if (length === 0) return 0;
-  const first = bytes[offset] & 0xdf, middle = bytes[offset + (length >>> 1)] & 0xdf, last = bytes[offset + length - 1] & 0xdf;
+  const first = bytes[offset] & 0xdf,
+    middle = bytes[offset + (length >>> 1)] & 0xdf,
+    last = bytes[offset + length - 1] & 0xdf;
   return (length * 131 + first * 31 + middle * 17 + last * 7) & (SLOTS - 1);
 }
 

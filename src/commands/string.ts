@@ -29,7 +29,12 @@ const options = { nx: false, xx: false, get: false, keepTtl: false, persist: fal
 /** Reads the options from argument `from` on; false with the error reply written. */
 function parseOptions(ctx: CommandContext, from: number, command: "set" | "getex"): boolean {
   const args = ctx.args, isSet = command === "set";
-  options.nx = options.xx = options.get = options.keepTtl = options.persist = false;
+  options.nx =
+    options.xx =
+    options.get =
+    options.keepTtl =
+    options.persist =
+      false;
   options.expiresAtMs = -1;
   let expiryArgument = 0, perUnit = 1, relative = false;
   for (let i = from; i < args.count; i++) {

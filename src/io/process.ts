@@ -74,7 +74,9 @@ export const process = {
     try {
       return { bytes: Deno.readFileSync(path) };
     } catch (error) {
-      return { error: error instanceof Deno.errors.NotFound ? "No such file or directory" : String((error as Error).message) };
+      return {
+        error: error instanceof Deno.errors.NotFound ? "No such file or directory" : String((error as Error).message),
+      };
     }
   },
 
@@ -93,7 +95,9 @@ export const process = {
       const real = Deno.realPathSync(whole);
       return Deno.statSync(real).isDirectory ? { path: real } : { error: "Not a directory" };
     } catch (error) {
-      return { error: error instanceof Deno.errors.NotFound ? "No such file or directory" : String((error as Error).message) };
+      return {
+        error: error instanceof Deno.errors.NotFound ? "No such file or directory" : String((error as Error).message),
+      };
     }
   },
 

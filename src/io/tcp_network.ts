@@ -5,9 +5,9 @@
  * first of them queued runs when all have delivered; that microtask is the end of the turn.
  */
 import {
+  ConnectError,
   type Connection,
   type ConnectionSink,
-  ConnectError,
   type Listener,
   ListenError,
   type Network,
@@ -48,7 +48,10 @@ export class TcpNetwork implements Network {
 
   listenTcp(host: string, port: number, hooks: NetworkHooks): Listener {
     const hostname = host === "*" ? "0.0.0.0" : host;
-    const listener = this.#bind(`Could not create server TCP listening socket ${host}:${port}`, () => Deno.listen({ hostname, port }));
+    const listener = this.#bind(
+      `Could not create server TCP listening socket ${host}:${port}`,
+      () => Deno.listen({ hostname, port }),
+    );
     this.#accept(listener, hooks, (conn) => new SocketConnection(conn, this.#turn, this.#nextNumber++));
     return { port: (listener.addr as Deno.NetAddr).port, close: () => close(listener) };
   }

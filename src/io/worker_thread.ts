@@ -7,7 +7,11 @@ export interface WorkerHandle {
 }
 
 /** Starts a module Worker. `onError` gets what the module threw. */
-export function startWorker(module: URL, onMessage: (message: unknown) => void, onError: (text: string) => void): WorkerHandle {
+export function startWorker(
+  module: URL,
+  onMessage: (message: unknown) => void,
+  onError: (text: string) => void,
+): WorkerHandle {
   const worker = new Worker(module, { type: "module" });
   worker.onmessage = (event) => onMessage(event.data);
   worker.onerror = (event) => {
@@ -24,7 +28,10 @@ export interface WorkerScope {
 
 /** The other end, for the module that runs in the Worker. */
 export function workerScope(): WorkerScope {
-  const scope = globalThis as unknown as { postMessage(m: unknown): void; onmessage: ((event: MessageEvent) => void) | null };
+  const scope = globalThis as unknown as {
+    postMessage(m: unknown): void;
+    onmessage: ((event: MessageEvent) => void) | null;
+  };
   return {
     post: (message) => scope.postMessage(message),
     onMessage: (handler) => {

@@ -39,7 +39,13 @@ export function lfuCounter(stamp: number, nowMs: number, decayMinutes: number): 
 }
 
 /** The stamp after one more access; the counter grows with a probability that falls as it grows. */
-export function lfuTouched(stamp: number, nowMs: number, decayMinutes: number, logFactor: number, random: number): number {
+export function lfuTouched(
+  stamp: number,
+  nowMs: number,
+  decayMinutes: number,
+  logFactor: number,
+  random: number,
+): number {
   const counter = lfuCounter(stamp, nowMs, decayMinutes);
   const above = Math.max(0, counter - LFU_INITIAL);
   const grows = counter < COUNTER_MAX && random < 1 / (above * logFactor + 1);

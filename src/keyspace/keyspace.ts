@@ -21,9 +21,9 @@ import {
   ENCODING,
   encodingOf,
   ENTRY,
+  expiresAtMs,
   EXPIRY_BYTES,
   expiryOffset,
-  expiresAtMs,
   HAS_EXPIRY,
   hasExpiry,
   INLINE,
@@ -195,35 +195,58 @@ export class Keyspace {
   ): Address {
     const found = this.lookupQuiet(db, key, keyBytes, keyLengthBytes);
     const tail = this.#tail;
-    if (valueLength <= INTEGER_TEXT_BYTES_MAX && looksNumeric(value, valueBytes, valueLength) && parseI64(value, valueBytes, valueLength, this.#integer)) {
+    if (
+      valueLength <= INTEGER_TEXT_BYTES_MAX && looksNumeric(value, valueBytes, valueLength) &&
+      parseI64(value, valueBytes, valueLength, this.#integer)
+    ) {
       tail.encoding = ENCODING.int, tail.inline = false, tail.valueWord = 0, tail.lengthBytes = 8;
     } else {
       tail.encoding = valueLength <= EMBSTR_BYTES_MAX ? ENCODING.embstr : ENCODING.raw;
       this.#placeString(tail, value, valueBytes, valueLength, 0);
     }
     const entry = this.#storeTail(db, found, key, keyBytes, keyLengthBytes, expiresAtMs);
-    if (tail.inline) this.memory.copyIn(entry, tailOffset(this.memory.u32(entry, ENTRY.keyInfo)), value, valueBytes, valueLength);
-    else if (tail.encoding === ENCODING.int) this.#writeInteger(entry, this.#integer.hi, this.#integer.lo);
+    if (tail.inline) {
+      this.memory.copyIn(entry, tailOffset(this.memory.u32(entry, ENTRY.keyInfo)), value, valueBytes, valueLength);
+    } else if (tail.encoding === ENCODING.int) this.#writeInteger(entry, this.#integer.hi, this.#integer.lo);
     this.memory.cow.writtenBytes += valueLength;
     this.changed(db, key, keyBytes, keyLengthBytes);
     return entry;
   }
 
   /** Sets a key to a string of this very encoding (raw keeps digits a string): for results of APPEND, SETRANGE and for loaders. */
-  setRaw(db: Database, key: Uint8Array, keyBytes: number, keyLengthBytes: number, value: Uint8Array, valueLength: number): void {
+  setRaw(
+    db: Database,
+    key: Uint8Array,
+    keyBytes: number,
+    keyLengthBytes: number,
+    value: Uint8Array,
+    valueLength: number,
+  ): void {
     const found = this.lookupQuiet(db, key, keyBytes, keyLengthBytes);
     const tail = this.#tail;
     tail.encoding = ENCODING.raw;
     this.#placeString(tail, value, 0, valueLength, 0);
     const entry = this.#storeTail(db, found, key, keyBytes, keyLengthBytes, KEEP_EXPIRY);
-    if (tail.inline) this.memory.copyIn(entry, tailOffset(this.memory.u32(entry, ENTRY.keyInfo)), value, 0, valueLength);
+    if (tail.inline) {
+      this.memory.copyIn(entry, tailOffset(this.memory.u32(entry, ENTRY.keyInfo)), value, 0, valueLength);
+    }
     this.memory.cow.writtenBytes += valueLength;
     this.changed(db, key, keyBytes, keyLengthBytes);
   }
 
   /** Sets a key to an integer, keeping a time to live; `found` is the entry the last lookup of this key returned. */
-  setInteger(db: Database, found: Address, key: Uint8Array, keyBytes: number, keyLengthBytes: number, hi: number, lo: number): void {
-    if (found !== NONE && encodingOf(this.memory, found) === ENCODING.int && typeOf(this.memory, found) === TYPE.string) {
+  setInteger(
+    db: Database,
+    found: Address,
+    key: Uint8Array,
+    keyBytes: number,
+    keyLengthBytes: number,
+    hi: number,
+    lo: number,
+  ): void {
+    if (
+      found !== NONE && encodingOf(this.memory, found) === ENCODING.int && typeOf(this.memory, found) === TYPE.string
+    ) {
       this.#writeInteger(found, hi, lo);
     } else {
       const tail = this.#tail;
@@ -401,8 +424,11 @@ export class Keyspace {
     const memory = this.memory;
     const copy = this.#withKey(found, key, keyBytes, length);
     const info = memory.u32(copy, ENTRY.keyInfo), type = typeOf(memory, copy), encoding = encodingOf(memory, copy);
-    if (type !== TYPE.string) memory.setU32(copy, ENTRY.valueWord, this.types[type]!.copy(valueOf(memory, found), encoding));
-    else if ((info & INLINE) === 0 && encoding !== ENCODING.int) memory.setU32(copy, ENTRY.valueWord, this.#copyRaw(valueOf(memory, found)));
+    if (type !== TYPE.string) {
+      memory.setU32(copy, ENTRY.valueWord, this.types[type]!.copy(valueOf(memory, found), encoding));
+    } else if ((info & INLINE) === 0 && encoding !== ENCODING.int) {
+      memory.setU32(copy, ENTRY.valueWord, this.#copyRaw(valueOf(memory, found)));
+    }
     this.dict.insert(to.dict, copy);
     if ((info & HAS_EXPIRY) !== 0) this.#indexExpiry(to, copy);
     this.setAccess(copy, this.nextLfu === null ? this.accessStamp : memory.u32(found, ENTRY.meta) >>> 8);
@@ -428,14 +454,16 @@ export class Keyspace {
 
   /** Tells that a key changed: WATCH sees it. Every write ends here. */
   changed(db: Database, key: Uint8Array, keyBytes: number, length: number): void {
-    if (this.watchedKeys > 0 && db.watched.size > 0) this.#tellWatchers(db, latin1Decode(key, keyBytes, keyBytes + length));
+    if (this.watchedKeys > 0 && db.watched.size > 0) {
+      this.#tellWatchers(db, latin1Decode(key, keyBytes, keyBytes + length));
+    }
   }
 
   // ---- inside --------------------------------------------------------------------------------------------------
 
   #tellWatchers(db: Database, key: string): void {
     const listeners = db.watched.get(key);
-    if (listeners !== undefined) for (const one of listeners) one.watchedKeyChanged();
+    if (listeners !== undefined) { for (const one of listeners) one.watchedKeyChanged(); }
   }
 
   /** All keys of `db` go away, or are replaced by those of `other`: watchers of keys in either are told. */
@@ -444,7 +472,7 @@ export class Keyspace {
       const bytes = Uint8Array.from(key, (c) => c.charCodeAt(0));
       const exists = this.dict.find(db.dict, bytes, 0, bytes.length) !== NONE ||
         (other !== null && this.dict.find(other.dict, bytes, 0, bytes.length) !== NONE);
-      if (exists) for (const one of listeners) one.watchedKeyChanged();
+      if (exists) { for (const one of listeners) one.watchedKeyChanged(); }
     }
   }
 
@@ -479,7 +507,9 @@ export class Keyspace {
 
   #setEncoding(entry: Address, encoding: number): void {
     const meta = this.memory.u32(entry, ENTRY.meta);
-    if (((meta >>> 4) & 15) !== encoding) this.memory.setU32(entry, ENTRY.meta, ((meta & ~0xf0) | (encoding << 4)) >>> 0);
+    if (((meta >>> 4) & 15) !== encoding) {
+      this.memory.setU32(entry, ENTRY.meta, ((meta & ~0xf0) | (encoding << 4)) >>> 0);
+    }
   }
 
   #writeInteger(entry: Address, hi: number, lo: number): void {
@@ -517,9 +547,12 @@ export class Keyspace {
     const oldInfo = found === NONE ? 0 : memory.u32(found, ENTRY.keyInfo);
     const expiry = expiresAtMs === KEEP_EXPIRY ? oldInfo & HAS_EXPIRY : expiresAtMs >= 0 ? HAS_EXPIRY : 0;
     const info = keyLengthBytes | expiry | (tail.inline ? INLINE : 0);
-    const sizeBytes = tail.encoding === ENCODING.int && type === TYPE.string ? intOffset(info) + 8 : tailOffset(info) + tail.lengthBytes;
+    const sizeBytes = tail.encoding === ENCODING.int && type === TYPE.string
+      ? intOffset(info) + 8
+      : tailOffset(info) + tail.lengthBytes;
     if (found === NONE) return this.#createEntry(db, key, keyBytes, keyLengthBytes, info, sizeBytes, type, expiresAtMs);
-    const sameBlock = (oldInfo & HAS_EXPIRY) === expiry && this.allocator.sizeFor(sizeBytes) === this.allocator.allocatedBytes(found);
+    const sameBlock = (oldInfo & HAS_EXPIRY) === expiry &&
+      this.allocator.sizeFor(sizeBytes) === this.allocator.allocatedBytes(found);
     const entry = sameBlock ? found : this.#allocateFor(tail, sizeBytes);
     if (!sameBlock) {
       memory.copyIn(entry, ENTRY.key, key, keyBytes, keyLengthBytes);
@@ -590,7 +623,9 @@ export class Keyspace {
   /** Bytes a string value could hold where it is. */
   #capacity(entry: Address): number {
     const memory = this.memory, info = memory.u32(entry, ENTRY.keyInfo);
-    if ((info & INLINE) !== 0) return Math.min(INLINE_BYTES_MAX, this.allocator.allocatedBytes(entry) - tailOffset(info));
+    if ((info & INLINE) !== 0) {
+      return Math.min(INLINE_BYTES_MAX, this.allocator.allocatedBytes(entry) - tailOffset(info));
+    }
     return this.allocator.allocatedBytes(valueOf(memory, entry)) - RAW_HEADER_BYTES;
   }
 
@@ -598,7 +633,10 @@ export class Keyspace {
   #growString(db: Database, found: Address, newLength: number): Address {
     const memory = this.memory, place = this.place, info = memory.u32(found, ENTRY.keyInfo);
     const oldLength = place.lengthBytes;
-    const block = this.allocator.allocate(RAW_HEADER_BYTES + newLength + Math.min(newLength, GROWTH_BYTES_MAX), OWNER.value);
+    const block = this.allocator.allocate(
+      RAW_HEADER_BYTES + newLength + Math.min(newLength, GROWTH_BYTES_MAX),
+      OWNER.value,
+    );
     memory.setU32(block, 0, oldLength);
     memory.copy(place.block, place.offsetBytes, block, RAW_HEADER_BYTES, oldLength);
     if ((info & INLINE) === 0) {

@@ -171,10 +171,22 @@ export class Allocator {
       const usedBytes = this.#slabUnitsOfClass[cls] * UNIT_BYTES;
       if (usedBytes === 0) continue;
       const blocks = this.#blocksOfClass[cls], blockBytes = CLASS_BYTES[cls];
-      rows.push({ blockBytes, blocks, usedBytes, liveBytes: blocks * blockBytes, deadBytes: usedBytes - blocks * blockBytes });
+      rows.push({
+        blockBytes,
+        blocks,
+        usedBytes,
+        liveBytes: blocks * blockBytes,
+        deadBytes: usedBytes - blocks * blockBytes,
+      });
     }
     if (this.#runCount > 0) {
-      rows.push({ blockBytes: 0, blocks: this.#runCount, usedBytes: this.#runBytes, liveBytes: this.#runBytes, deadBytes: 0 });
+      rows.push({
+        blockBytes: 0,
+        blocks: this.#runCount,
+        usedBytes: this.#runBytes,
+        liveBytes: this.#runBytes,
+        deadBytes: 0,
+      });
     }
     return rows;
   }

@@ -12,7 +12,10 @@ export class DebugMemory extends LiveMemory {
   allocator: Allocator | null = null;
 
   #check(address: Address, offsetBytes: number, lengthBytes: number, alignment: number): void {
-    assert(address !== 0 && offsetBytes >= 0 && offsetBytes % alignment === 0, "access is aligned and not through none");
+    assert(
+      address !== 0 && offsetBytes >= 0 && offsetBytes % alignment === 0,
+      "access is aligned and not through none",
+    );
     assert(this.allocator!.isTaken(address, offsetBytes + lengthBytes), "access lies within a taken block");
   }
 

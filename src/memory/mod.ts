@@ -5,6 +5,6 @@ export { CowTracker, NO_COMMAND } from "./cow_tracker.ts";
 export { DebugMemory } from "./debug_memory.ts";
 export { FrozenMemory } from "./frozen_memory.ts";
 export { LiveMemory, type MemoryOptions } from "./live_memory.ts";
-export { type Owner, OWNER, OWNER_NAMES, type OwnerName } from "./owner.ts";
+export { OWNER, type Owner, OWNER_NAMES, type OwnerName } from "./owner.ts";
 export type { MemoryReader } from "./reader.ts";
 export { CONTROL, SnapshotAbortedError, type SnapshotImage } from "./snapshot_image.ts";

@@ -30,7 +30,9 @@ export class Args {
 
   clear(): void {
     this.count = 0, this.rawEnd = 0;
-    if (this.offsets.length > 4096) this.offsets = new Int32Array(ARGS_START), this.lengths = new Int32Array(ARGS_START);
+    if (this.offsets.length > 4096) {
+      this.offsets = new Int32Array(ARGS_START), this.lengths = new Int32Array(ARGS_START);
+    }
   }
 
   /** The argument's bytes as a view; for code that is not hot. */

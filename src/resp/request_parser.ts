@@ -35,7 +35,10 @@ export class RequestParser {
 
   /** Room for the next bytes, at the end of what is there; at least `minBytes`, more when a large argument is expected. */
   room(minBytes: number): Uint8Array {
-    const wanted = Math.max(minBytes, this.#bulkLength >= BIG_ARG_BYTES ? this.#bulkLength + 2 - (this.end - this.start) : 1);
+    const wanted = Math.max(
+      minBytes,
+      this.#bulkLength >= BIG_ARG_BYTES ? this.#bulkLength + 2 - (this.end - this.start) : 1,
+    );
     if (this.start === this.end && !this.#inRequest) this.start = this.end = 0;
     if (this.buffer.length - this.end < Math.max(wanted, this.buffer.length >>> 2)) this.#makeRoom(wanted);
     return this.buffer.subarray(this.end);
@@ -84,7 +87,9 @@ export class RequestParser {
       if (this.#bulkLength < 0) {
         const line = this.#lineEnd();
         if (line < 0) return this.#incompleteLine("too big bulk count string");
-        if (buffer[this.start] !== DOLLAR) return this.#fail(`expected '$', got '${String.fromCharCode(buffer[this.start])}'`);
+        if (buffer[this.start] !== DOLLAR) {
+          return this.#fail(`expected '$', got '${String.fromCharCode(buffer[this.start])}'`);
+        }
         const length = parseSafeInteger(buffer, this.start + 1, line - this.start - 1);
         if (!(length >= 0 && length <= this.bulkBytesMax)) return this.#fail("invalid bulk length");
         if (length > 16384 && this.unauthenticated) return this.#fail("unauthenticated bulk length");

@@ -80,8 +80,7 @@ export class Cron {
       server.memory.cow.commandId = NO_COMMAND;
       const untilUs = server.nowUs() + LAZY_FREE_BUDGET_US;
       let done = false;
-      do done = server.keyspace.lazyFree.step(LAZY_FREE_BLOCKS_PER_STEP);
-      while (!done && server.nowUs() < untilUs);
+      do done = server.keyspace.lazyFree.step(LAZY_FREE_BLOCKS_PER_STEP); while (!done && server.nowUs() < untilUs);
       if (!done) this.scheduleLazyFree();
     });
   }
@@ -161,7 +160,9 @@ export class Cron {
           expired++;
         } else index.cursor++, ttlSum += leftMs, ttlCount++;
       }
-      if ((expired - before) * 100 <= loop * (EXPIRE_ACCEPTABLE_STALE_PERCENT - effort) || server.nowUs() > untilUs) break;
+      if ((expired - before) * 100 <= loop * (EXPIRE_ACCEPTABLE_STALE_PERCENT - effort) || server.nowUs() > untilUs) {
+        break;
+      }
     }
     if (ttlCount > 0) {
       const average = ttlSum / ttlCount;
@@ -183,4 +184,3 @@ export class Cron {
     }
   }
 }
-

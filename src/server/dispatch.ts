@@ -178,9 +178,13 @@ export class Dispatcher {
       const refusal = host.protectedRefusal(client, command);
       if (refusal !== null) return this.reject(client, command, refusal), true;
     }
-    if (host.authRequired(client) && (flags & FLAG.noAuth) === 0) return this.reject(client, command, ERROR.noAuth), true;
+    if (host.authRequired(client) && (flags & FLAG.noAuth) === 0) {
+      return this.reject(client, command, ERROR.noAuth), true;
+    }
     if (client.queue !== null) {
-      if ((flags & FLAG.noMulti) !== 0) return this.reject(client, command, "Command not allowed inside a transaction"), true;
+      if ((flags & FLAG.noMulti) !== 0) {
+        return this.reject(client, command, "Command not allowed inside a transaction"), true;
+      }
       if (command.fullName === "exec") flags = queueFlags(client, flags);
     }
     const refusal = host.refusalNow(client, command, flags, args);

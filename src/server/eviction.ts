@@ -32,7 +32,9 @@ export class Eviction {
   makeRoom(): boolean {
     const server = this.#server, limit = server.settings.maxmemoryBytes;
     if (limit === 0 || this.#countedBytes() <= limit) return true;
-    if (server.settings.maxmemoryPolicy === "noeviction" || server.isLoading || server.keyspace.expiryPaused) return false;
+    if (server.settings.maxmemoryPolicy === "noeviction" || server.isLoading || server.keyspace.expiryPaused) {
+      return false;
+    }
     const untilUs = server.nowUs() + BUDGET_US * (1 + server.settings.maxmemoryEvictionTenacity / 10);
     for (let evicted = 0; this.#countedBytes() > limit; evicted++) {
       if (!this.#evictOne()) return false;

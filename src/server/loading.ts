@@ -80,8 +80,7 @@ export class Loading {
     // With a delay for each key (a test's) a step is a key.
     const budget = server.settings.keyLoadDelayMicroseconds !== 0 ? 1 : STEP_BYTES;
     try {
-      do if (load.step(budget)) return true;
-      while (server.nowUs() < untilUs);
+      do if (load.step(budget)) return true; while (server.nowUs() < untilUs);
     } catch (error) {
       throw this.#explained(error);
     }
@@ -90,7 +89,14 @@ export class Loading {
 
   #explained(error: unknown): unknown {
     if (!(error instanceof Error)) return error;
-    const known = ["RdbCorruptError", "RdbTruncatedError", "AofLoadError", "StorageError", "StorageSyncError", "OutOfArenaError"];
+    const known = [
+      "RdbCorruptError",
+      "RdbTruncatedError",
+      "AofLoadError",
+      "StorageError",
+      "StorageSyncError",
+      "OutOfArenaError",
+    ];
     return known.includes(error.name) ? new LoadFailedError(error.message) : error;
   }
 
@@ -102,7 +108,13 @@ export class Loading {
     if (!server.storage.exists(path)) return null;
     try {
       const file = server.storage.open(path, "read");
-      return new RdbFileLoad(server.storage, file, path, this.#rdbLoad(file, path, server.storage.size(file), false, merge), this);
+      return new RdbFileLoad(
+        server.storage,
+        file,
+        path,
+        this.#rdbLoad(file, path, server.storage.size(file), false, merge),
+        this,
+      );
     } catch (error) {
       throw this.#explained(error);
     }
@@ -138,7 +150,9 @@ export class Loading {
       return this.#upgraded(manifest);
     } catch (error) {
       if (!(error instanceof ManifestCorruptError)) throw this.#explained(error);
-      const where = error.lineNumber > 0 ? `Reading the manifest file, at line ${error.lineNumber}\n>>> '${error.line}'\n` : "";
+      const where = error.lineNumber > 0
+        ? `Reading the manifest file, at line ${error.lineNumber}\n>>> '${error.line}'\n`
+        : "";
       throw new LoadFailedError(`\n*** FATAL AOF MANIFEST FILE ERROR ***\n${where}${error.message} (${path})`);
     }
   }
@@ -148,7 +162,9 @@ export class Loading {
     const server = this.#server, { storage, settings } = server, aof = server.persistence.aof;
     const name = settings.appendfilename, oldPath = `${settings.dir}/${name}`;
     const isOnlyOldFile = manifest.base?.name === name && manifest.increments.length === 0;
-    if (!storage.exists(oldPath) || !(manifest.isEmpty || (isOnlyOldFile && !storage.exists(`${aof.directory}/${name}`)))) return manifest;
+    if (
+      !storage.exists(oldPath) || !(manifest.isEmpty || (isOnlyOldFile && !storage.exists(`${aof.directory}/${name}`)))
+    ) return manifest;
     server.log.notice("Found an old-style AOF, converting it to a multi part AOF");
     aof.ensureDirectory();
     const next = new AofManifest();
@@ -157,7 +173,9 @@ export class Loading {
     storage.rename(oldPath, `${aof.directory}/${name}`);
     storage.syncDirectory(aof.directory);
     storage.syncDirectory(settings.dir);
-    server.log.notice(`Successfully migrated an old-style AOF configuration (${name}) into the AOF directory (${settings.appenddirname}).`);
+    server.log.notice(
+      `Successfully migrated an old-style AOF configuration (${name}) into the AOF directory (${settings.appenddirname}).`,
+    );
     return next;
   }
 
@@ -251,4 +269,3 @@ function readText(storage: Storage, path: string): string {
     storage.close(file);
   }
 }
-

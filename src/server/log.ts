@@ -45,5 +45,7 @@ function timestamp(ms: number): string {
   const date = new Date(ms);
   const two = (n: number) => String(n).padStart(2, "0");
   const time = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
-  return `${two(date.getDate())} ${MONTHS[date.getMonth()]} ${date.getFullYear()} ${time}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+  return `${two(date.getDate())} ${MONTHS[date.getMonth()]} ${date.getFullYear()} ${time}.${
+    String(date.getMilliseconds()).padStart(3, "0")
+  }`;
 }

@@ -13,8 +13,13 @@ import { ManifestUncertainError } from "../persistence/aof/aof_manifest.ts";
 import { dumpPayload, isPayloadIntact, loadPayload } from "../persistence/rdb/dump_payload.ts";
 import type { SavedDatabase } from "../persistence/rdb/rdb_saver.ts";
 import type { SnapshotChild } from "../persistence/snapshot/snapshot_child.ts";
-import { type JobHost, runSnapshotJob, type SnapshotJob, type SnapshotResult } from "../persistence/snapshot/snapshot_job.ts";
-import { Loading, LoadFailedError } from "./loading.ts";
+import {
+  type JobHost,
+  runSnapshotJob,
+  type SnapshotJob,
+  type SnapshotResult,
+} from "../persistence/snapshot/snapshot_job.ts";
+import { LoadFailedError, Loading } from "./loading.ts";
 import type { Server } from "./server.ts";
 import type { SnapshotSpawner } from "./system.ts";
 
@@ -148,7 +153,9 @@ export class Persistence {
     try {
       open();
     } catch (error) {
-      if (error instanceof StorageError || error instanceof ManifestUncertainError) throw new LoadFailedError(error.message);
+      if (error instanceof StorageError || error instanceof ManifestUncertainError) {
+        throw new LoadFailedError(error.message);
+      }
       throw error;
     }
   }
@@ -169,7 +176,9 @@ export class Persistence {
   #removeOrphans(): void {
     const { storage, settings, log } = this.#server;
     const orphans: string[] = [];
-    for (const name of listed(storage, settings.dir)) if (/^temp-[0-9]+\.rdb$/.test(name)) orphans.push(`${settings.dir}/${name}`);
+    for (const name of listed(storage, settings.dir)) {
+      if (/^temp-[0-9]+\.rdb$/.test(name)) orphans.push(`${settings.dir}/${name}`);
+    }
     if (settings.appendonly) {
       const known = new Set([...this.aof.manifest.files, ...this.aof.manifest.history].map((file) => file.name));
       for (const name of listed(storage, this.aof.directory)) {
@@ -225,7 +234,9 @@ export class Persistence {
   writeRefusal(): string | null {
     const settings = this.#server.settings;
     if (settings.stopWritesOnBgsaveError && settings.savePoints.length > 0 && !this.#lastBgsaveOk) return MISCONF_RDB;
-    if (this.aof.state !== "off" && this.aof.writeError !== null) return `MISCONF Errors writing to the AOF file: ${this.aof.writeError}`;
+    if (this.aof.state !== "off" && this.aof.writeError !== null) {
+      return `MISCONF Errors writing to the AOF file: ${this.aof.writeError}`;
+    }
     return null;
   }
 
@@ -257,7 +268,8 @@ export class Persistence {
         return { status: "Background saving scheduled" };
       }
       return {
-        error: "Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE " +
+        error:
+          "Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE " +
           "whenever possible.",
       };
     }
@@ -276,7 +288,11 @@ export class Persistence {
     const error = result.ok ? this.#publishRdb() : result.error;
     if (error === null) {
       server.log.notice("DB saved on disk");
-      server.log.notice(`Fork CoW for RDB: current ${mib(this.#lastRdbCowBytes)} MB, peak ${mib(this.#lastRdbCowBytes)} MB, average 0 MB`);
+      server.log.notice(
+        `Fork CoW for RDB: current ${mib(this.#lastRdbCowBytes)} MB, peak ${
+          mib(this.#lastRdbCowBytes)
+        } MB, average 0 MB`,
+      );
       server.log.notice("Background saving terminated with success");
       server.keyspace.dirty -= this.#dirtyAtStart;
       this.#saved();
@@ -323,7 +339,9 @@ export class Persistence {
   /** BGREWRITEAOF. */
   startRewrite(): Outcome {
     const server = this.#server;
-    if (this.#running === "aof" || this.aof.rewriteInProgress) return { error: "Background append only file rewriting already in progress" };
+    if (this.#running === "aof" || this.aof.rewriteInProgress) {
+      return { error: "Background append only file rewriting already in progress" };
+    }
     if (this.#running !== "none" || server.dispatcher.isInTransaction) {
       this.#rewriteScheduled = true;
       // A new try counts anew.
@@ -333,7 +351,11 @@ export class Persistence {
     let failure: string | null = null;
     this.aof.beginRewrite(
       () => {
-        this.#startChild("aof", this.#job(this.#baseKind, this.aof.tempBasePath, true, true), (result) => this.#rewriteEnded(result));
+        this.#startChild(
+          "aof",
+          this.#job(this.#baseKind, this.aof.tempBasePath, true, true),
+          (result) => this.#rewriteEnded(result),
+        );
         server.log.notice(`Background append only file rewriting started by pid ${server.system.pid}`);
       },
       (reason) => {
@@ -481,7 +503,7 @@ export class Persistence {
       const error = this.save();
       if (error !== null) return error;
     }
-    if (options.flush) for (const db of server.keyspace.databases) server.keyspace.empty(db, false);
+    if (options.flush) { for (const db of server.keyspace.databases) server.keyspace.empty(db, false); }
     return this.#loadNow(() => {
       const load = this.loading.openRdb(this.#rdbPath, options.merge);
       if (load !== null) this.loading.atOnce(load);
@@ -582,7 +604,13 @@ export class Persistence {
     return isPayloadIntact(payload, !this.skipChecksum) ? null : BAD_PAYLOAD;
   }
 
-  restorePayload(payload: Uint8Array, db: Database, key: Uint8Array, keyBytes: number, keyLength: number): string | null {
+  restorePayload(
+    payload: Uint8Array,
+    db: Database,
+    key: Uint8Array,
+    keyBytes: number,
+    keyLength: number,
+  ): string | null {
     const target = {
       keyspace: this.#server.keyspace,
       db,
@@ -656,7 +684,8 @@ export class Persistence {
   #loadingInfo(): [string, string | number][] {
     const load = this.loading.current;
     if (load === null) return [];
-    const nowMs = this.#server.nowMs(), elapsedSeconds = Math.max(1, Math.floor((nowMs - this.loading.startedMs) / 1000));
+    const nowMs = this.#server.nowMs(),
+      elapsedSeconds = Math.max(1, Math.floor((nowMs - this.loading.startedMs) / 1000));
     const share = load.totalBytes > 0 ? load.loadedBytes / load.totalBytes : 0;
     const eta = share > 0 ? Math.floor((elapsedSeconds / share) * (1 - share)) : 1;
     return [
@@ -677,4 +706,3 @@ function mib(bytes: number): number {
 function listed(storage: { list(path: string): string[]; exists(path: string): boolean }, path: string): string[] {
   return storage.exists(path) ? storage.list(path) : [];
 }
-

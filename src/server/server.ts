@@ -131,7 +131,8 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.keyspace.onExpired = (db, key, keyBytes, length) => {
       this.propagator.also(db.index, [this.lazyExpire ? "UNLINK" : "DEL", key.slice(keyBytes, keyBytes + length)]);
     };
-    memory.onSnapshotAborted = (reason) => this.log.warning(`Snapshot given up: ${reason}; writes go on, the save fails`);
+    memory.onSnapshotAborted = (reason) =>
+      this.log.warning(`Snapshot given up: ${reason}; writes go on, the save fails`);
     this.#applySettings();
     this.#watchSettings();
   }
@@ -203,7 +204,8 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     keyspace.lazyOverwrite = settings.lazyfreeLazyServerDel;
     keyspace.lazyExpire = settings.lazyfreeLazyExpire;
     keyspace.nextLfu = this.usesLfu
-      ? (stamp) => lfuTouched(stamp, keyspace.nowMs, settings.lfuDecayTimeMinutes, settings.lfuLogFactor, this.#random())
+      ? (stamp) =>
+        lfuTouched(stamp, keyspace.nowMs, settings.lfuDecayTimeMinutes, settings.lfuLogFactor, this.#random())
       : null;
     this.memory.cow.tracing = settings.pagesTrace;
     this.latency.thresholdMs = settings.latencyMonitorThresholdMs;
@@ -389,12 +391,16 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
 
   refusalNow(client: Client, command: Command, flags: number, _args: Args): string | null {
     const gates = this.gates;
-    if ((gates & GATE.memory) !== 0 && !this.eviction.makeRoom() && this.#needsMemory(client, command, flags)) return ERROR.oom;
+    if ((gates & GATE.memory) !== 0 && !this.eviction.makeRoom() && this.#needsMemory(client, command, flags)) {
+      return ERROR.oom;
+    }
     if ((gates & GATE.diskError) !== 0 && ((flags & FLAG.write) !== 0 || command.fullName === "ping")) {
       const refusal = this.persistence.writeRefusal();
       if (refusal !== null) return refusal;
     }
-    if ((gates & GATE.replicas) !== 0 && (flags & FLAG.write) !== 0) return "NOREPLICAS Not enough good replicas to write.";
+    if ((gates & GATE.replicas) !== 0 && (flags & FLAG.write) !== 0) {
+      return "NOREPLICAS Not enough good replicas to write.";
+    }
     if ((gates & GATE.loading) !== 0 && (flags & FLAG.loading) === 0) return ERROR.loading;
     if ((gates & GATE.pause) !== 0 && this.pause.holds(flags)) return POSTPONE;
     return null;
@@ -428,10 +434,21 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     if (settings.latencyTracking) (command.latency ??= new LatencyHistogram()).record(microseconds);
     const slow = settings.slowlogLogSlowerThanMicroseconds;
     if (slow >= 0 && microseconds >= slow && (command.flags & FLAG.skipSlowlog) === 0) {
-      this.slowlog.add(args, microseconds, this.keyspace.nowMs, client.connection.remoteAddress, client.name, settings.slowlogMaxLen);
+      this.slowlog.add(
+        args,
+        microseconds,
+        this.keyspace.nowMs,
+        client.connection.remoteAddress,
+        client.name,
+        settings.slowlogMaxLen,
+      );
     }
     if (this.latency.thresholdMs > 0) {
-      this.latency.add((command.flags & FLAG.fast) !== 0 ? "fast-command" : "command", microseconds / 1000, this.keyspace.nowMs);
+      this.latency.add(
+        (command.flags & FLAG.fast) !== 0 ? "fast-command" : "command",
+        microseconds / 1000,
+        this.keyspace.nowMs,
+      );
     }
   }
 
@@ -512,7 +529,9 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
       (client.noEvict ? "e" : "");
     const seconds = (since: number) => Math.max(0, Math.floor((nowMs - since) / 1000));
     return `id=${client.id} addr=${connection.remoteAddress} laddr=${connection.localAddress} fd=${connection.fd} ` +
-      `name=${client.name} age=${seconds(client.createdMs)} idle=${seconds(client.lastInteractionMs)} flags=${flags || "N"} ` +
+      `name=${client.name} age=${seconds(client.createdMs)} idle=${seconds(client.lastInteractionMs)} flags=${
+        flags || "N"
+      } ` +
       `db=${client.db.index} sub=0 psub=0 ssub=0 multi=${client.queue === null ? -1 : client.queue.length} ` +
       `qbuf=${parser.end - parser.start} qbuf-free=${parser.buffer.length - parser.end} ` +
       `argv-mem=${parser.args.totalBytes} multi-mem=${client.queueBytes} rbs=${client.reply.buffer.length} ` +
@@ -563,7 +582,8 @@ function refuse(connection: Connection, text: string): void {
 
 /** Whether the peer is on this machine. */
 export function isLocal(connection: Connection): boolean {
-  return connection.isUnix || connection.remoteAddress.startsWith("127.") || connection.remoteAddress.startsWith("[::1]");
+  return connection.isUnix || connection.remoteAddress.startsWith("127.") ||
+    connection.remoteAddress.startsWith("[::1]");
 }
 
 /** Random hexadecimal digits. */
@@ -573,7 +593,15 @@ export function randomHex(randomness: Randomness, digits: number): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-const QUOTED_ESCAPES: Record<number, string> = { 0x5c: "\\\\", 0x22: '\\"', 10: "\\n", 13: "\\r", 9: "\\t", 7: "\\a", 8: "\\b" };
+const QUOTED_ESCAPES: Record<number, string> = {
+  0x5c: "\\\\",
+  0x22: '\\"',
+  10: "\\n",
+  13: "\\r",
+  9: "\\t",
+  7: "\\a",
+  8: "\\b",
+};
 
 /** An argument as MONITOR shows it. */
 export function quoted(bytes: Uint8Array): string {

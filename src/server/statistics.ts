@@ -32,10 +32,22 @@ export class Statistics {
   }
 
   reset(): void {
-    this.connectionsReceived = this.connectionsRejected = this.inputBytes = this.outputBytes = 0;
+    this.connectionsReceived =
+      this.connectionsRejected =
+      this.inputBytes =
+      this.outputBytes =
+        0;
     this.expiredStalePercentage = this.latestForkUs = 0;
-    this.forks = this.forkUsTotal = this.evictedKeys = this.expireCyclesTimeLimited = 0;
-    this.activeExpireUs = this.unexpectedErrorReplies = this.totalErrorReplies = this.aclAccessDeniedAuth = 0;
+    this.forks =
+      this.forkUsTotal =
+      this.evictedKeys =
+      this.expireCyclesTimeLimited =
+        0;
+    this.activeExpireUs =
+      this.unexpectedErrorReplies =
+      this.totalErrorReplies =
+      this.aclAccessDeniedAuth =
+        0;
     this.errors.clear();
     this.operations.reset(), this.input.reset(), this.output.reset();
   }
@@ -52,7 +64,9 @@ export class RateSampler {
 
   sample(value: number, nowMs: number): void {
     const elapsedMs = nowMs - this.#lastMs;
-    if (this.#lastMs > 0 && elapsedMs > 0) this.#rates[this.#next++ % SAMPLES] = Math.max(0, value - this.#lastValue) * 1000 / elapsedMs;
+    if (this.#lastMs > 0 && elapsedMs > 0) {
+      this.#rates[this.#next++ % SAMPLES] = Math.max(0, value - this.#lastValue) * 1000 / elapsedMs;
+    }
     this.#lastValue = value, this.#lastMs = nowMs;
   }
 

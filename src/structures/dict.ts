@@ -13,7 +13,15 @@
  * rehashing; inserts go to table 1 then. The dict never allocates or frees entries: their owner does.
  */
 import type { KeyedHash } from "../base/siphash.ts";
-import { type Address, type Allocator, type LiveMemory, type MemoryReader, NONE, OutOfArenaError, OWNER } from "../memory/mod.ts";
+import {
+  type Address,
+  type Allocator,
+  type LiveMemory,
+  type MemoryReader,
+  NONE,
+  OutOfArenaError,
+  OWNER,
+} from "../memory/mod.ts";
 
 const HEADER = { table0: 0, log0: 4, used0: 8, table1: 12, log1: 16, used1: 20, rehashAt: 24, sizeBytes: 32 } as const;
 const NOT_REHASHING = 0xffffffff;
@@ -324,7 +332,10 @@ export class Dict {
     if (block === NONE) return NONE;
     let previous = NONE, entry = memory.u32(block, (slot & CHUNK_MASK) << 2) as Address;
     while (entry !== NONE) {
-      if ((memory.u32(entry, KEY_INFO) & KEY_LENGTH_MASK) === length && memory.equals(entry, this.#keyOffset, key, keyBytes, length)) {
+      if (
+        (memory.u32(entry, KEY_INFO) & KEY_LENGTH_MASK) === length &&
+        memory.equals(entry, this.#keyOffset, key, keyBytes, length)
+      ) {
         this.#previous = previous, this.#foundTable = table, this.#foundSlot = slot;
         return entry;
       }

@@ -1,7 +1,17 @@
 /** The base of an AOF as commands (aof-use-rdb-preamble no): for each entry the commands that make it. By type, like RDB codecs. */
 import { ascii } from "../../base/bytes.ts";
 import { formatI64, formatInteger, I64 } from "../../base/integer.ts";
-import { ENCODING, encodingOf, ENTRY, expiresAtMs, intOffset, keyLength, StringPlace, TYPE, typeOf } from "../../keyspace/entry.ts";
+import {
+  ENCODING,
+  encodingOf,
+  ENTRY,
+  expiresAtMs,
+  intOffset,
+  keyLength,
+  StringPlace,
+  TYPE,
+  typeOf,
+} from "../../keyspace/entry.ts";
 import type { Address, MemoryReader } from "../../memory/mod.ts";
 import { entriesOf } from "../../structures/dict.ts";
 import type { SaveOptions } from "../rdb/rdb_saver.ts";
@@ -83,7 +93,12 @@ export const AOF_REWRITES: (AofRewrite | undefined)[] = [];
 AOF_REWRITES[TYPE.string] = rewriteString;
 
 /** Writes the data set as commands; yields now and then, like `saveRdb`. */
-export function* writeAofCommands(writer: RdbWriter, memory: MemoryReader, options: SaveOptions, onKey: () => void): Generator<void> {
+export function* writeAofCommands(
+  writer: RdbWriter,
+  memory: MemoryReader,
+  options: SaveOptions,
+  onKey: () => void,
+): Generator<void> {
   const out = new CommandWriter(writer, memory);
   for (const db of options.databases) {
     if (db.keys === 0) continue;

@@ -183,7 +183,10 @@ class AofFileLoad {
     const magic = new Uint8Array(RDB_MAGIC.length);
     if (options.storage.read(this.#file, 0, magic) !== RDB_MAGIC.length || latin1Decode(magic) !== RDB_MAGIC) return;
     const isOldStyle = !name.endsWith(".rdb");
-    options.log("notice", isOldStyle ? "Reading RDB preamble from AOF file..." : "Reading RDB base file on AOF loading...");
+    options.log(
+      "notice",
+      isOldStyle ? "Reading RDB preamble from AOF file..." : "Reading RDB base file on AOF loading...",
+    );
     this.#base = options.loadRdb(this.#file, this.#sizeBytes);
   }
 
@@ -259,7 +262,9 @@ class AofFileLoad {
       offset = this.#lineEnd(offset) + 1 - this.#at;
       this.#need(offset + length + 2);
       const end = this.#at + offset + length;
-      if (this.#buffer[end] !== CR || this.#buffer[end + 1] !== LF) this.#refuse("an argument must end with CRLF", offset + length);
+      if (this.#buffer[end] !== CR || this.#buffer[end + 1] !== LF) {
+        this.#refuse("an argument must end with CRLF", offset + length);
+      }
       args.push(offset, length);
       offset += length + 2;
     }
@@ -290,7 +295,9 @@ class AofFileLoad {
   }
 
   #execute(args: Args): void {
-    if (!this.#o.execute(args)) throw new AofLoadError(`Unknown command '${args.text(0)}' reading the append only file ${this.#name}`);
+    if (!this.#o.execute(args)) {
+      throw new AofLoadError(`Unknown command '${args.text(0)}' reading the append only file ${this.#name}`);
+    }
   }
 
   /** The number on a line that starts `offset` bytes after `#at` with this type byte. */
@@ -307,7 +314,9 @@ class AofFileLoad {
     for (let length = offset + 1;; length++) {
       if (this.#end - this.#at < length) this.#need(length);
       if (this.#buffer[this.#at + length - 1] === LF) return this.#at + length - 1;
-      if (length - offset > LINE_BYTES_MAX || this.#buffer[this.#at + length - 1] === 0) this.#refuse("line without end", length - 1);
+      if (length - offset > LINE_BYTES_MAX || this.#buffer[this.#at + length - 1] === 0) {
+        this.#refuse("line without end", length - 1);
+      }
     }
   }
 

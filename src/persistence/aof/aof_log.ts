@@ -197,7 +197,9 @@ export class AofLog {
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
       this.#writeFailed(error, written);
-      if (settings.appendfsync === "always") onFatal("Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...");
+      if (settings.appendfsync === "always") {
+        onFatal("Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...");
+      }
       return;
     }
     this.#consumed(length);
@@ -228,7 +230,9 @@ export class AofLog {
     this.#fileBytes += length, this.currentBytes += length, this.writtenBytes += length;
     if (length < this.#length) this.#buffer.copyWithin(0, length, this.#length);
     this.#length -= length;
-    if (this.#length === 0 && this.#buffer.length > BUFFER_BYTES_KEPT) this.#buffer = new Uint8Array(BUFFER_BYTES_START);
+    if (this.#length === 0 && this.#buffer.length > BUFFER_BYTES_KEPT) {
+      this.#buffer = new Uint8Array(BUFFER_BYTES_START);
+    }
   }
 
   #syncByPolicy(): void {
@@ -287,7 +291,10 @@ export class AofLog {
     if (this.state === "off") return;
     this.needsFreshGeneration = true;
     this.writeError = error instanceof Error ? error.message : String(error);
-    this.#o.log("warning", `AOF fsync failed, nothing unsynced is trusted any more, a new generation will be written: ${this.writeError}`);
+    this.#o.log(
+      "warning",
+      `AOF fsync failed, nothing unsynced is trusted any more, a new generation will be written: ${this.writeError}`,
+    );
   }
 
   /** Called by the cron: tails that no later turn would flush, and retries after an error. */
@@ -375,7 +382,10 @@ export class AofLog {
   /** Whether the log has grown so much that it should be rewritten; the growth in percent, or -1. */
   growthToRewrite(): number {
     const { settings, clock } = this.#o;
-    if (this.state !== "on" || settings.autoAofRewritePercentage === 0 || this.currentBytes <= settings.autoAofRewriteMinBytes) return -1;
+    if (
+      this.state !== "on" || settings.autoAofRewritePercentage === 0 ||
+      this.currentBytes <= settings.autoAofRewriteMinBytes
+    ) return -1;
     if (clock.nowMs() < this.#nextRewriteMs) return -1;
     const growth = Math.floor((this.currentBytes * 100) / (this.baseBytes || 1)) - 100;
     return growth >= settings.autoAofRewritePercentage ? growth : -1;
@@ -383,7 +393,8 @@ export class AofLog {
 
   /** Whether a rewrite is due because the log waits for one, or a failed sync spoilt the files. */
   get isRewriteDue(): boolean {
-    return (this.state === "waiting" || this.needsFreshGeneration) && !this.rewriteInProgress && this.#o.clock.nowMs() >= this.#nextRewriteMs;
+    return (this.state === "waiting" || this.needsFreshGeneration) && !this.rewriteInProgress &&
+      this.#o.clock.nowMs() >= this.#nextRewriteMs;
   }
 
   get tempBasePath(): string {
@@ -465,7 +476,10 @@ export class AofLog {
       : Math.min(RETRY_PAUSE_MAX_MINUTES, 2 ** (this.rewriteFailures - FREE_FAILURES));
     this.#nextRewriteMs = clock.nowMs() + (pauseMinutes === 0 ? 1000 : pauseMinutes * 60_000);
     if (pauseMinutes > 0) {
-      log("warning", `Background AOF rewrite has repeatedly failed and triggered the limit, will retry in ${pauseMinutes} minutes`);
+      log(
+        "warning",
+        `Background AOF rewrite has repeatedly failed and triggered the limit, will retry in ${pauseMinutes} minutes`,
+      );
     }
   }
 

@@ -76,11 +76,16 @@ export class AofManifest {
   }
 
   #addLine(raw: string, lineNumber: number): void {
-    if (raw.length >= LINE_BYTES_MAX) throw new ManifestCorruptError("The AOF manifest file contains too long line", 0, "");
+    if (raw.length >= LINE_BYTES_MAX) {
+      throw new ManifestCorruptError("The AOF manifest file contains too long line", 0, "");
+    }
     const line = raw.replace(/^[ \t\r]+|[ \t\r]+$/g, "");
     const fail = (reason: string) => new ManifestCorruptError(reason, lineNumber, line);
-    const bytes = latin1Encode(line), words = splitInlineArgs(bytes, 0, bytes.length)?.map((word) => latin1Decode(word));
-    if (words === undefined || words.length < 6 || words.length % 2 !== 0) throw fail("Invalid AOF manifest file format");
+    const bytes = latin1Encode(line),
+      words = splitInlineArgs(bytes, 0, bytes.length)?.map((word) => latin1Decode(word));
+    if (words === undefined || words.length < 6 || words.length % 2 !== 0) {
+      throw fail("Invalid AOF manifest file format");
+    }
     let name = "", sequence = 0, type = "";
     for (let i = 0; i < words.length; i += 2) {
       const key = words[i].toLowerCase(), value = words[i + 1];

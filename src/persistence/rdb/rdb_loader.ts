@@ -9,7 +9,7 @@ import { lfuStamp, lruStamp } from "../../keyspace/access_clock.ts";
 import { type Keyspace, NO_EXPIRY } from "../../keyspace/keyspace.ts";
 import { codecOfTypeByte, type LoadTarget } from "./rdb_codec.ts";
 import { OPCODE, RDB_VERSION_MAX, TYPE_BYTE_NAMES } from "./rdb_format.ts";
-import { type ReadAt, RdbCorruptError, RdbReader, RdbTruncatedError } from "./rdb_reader.ts";
+import { RdbCorruptError, RdbReader, RdbTruncatedError, type ReadAt } from "./rdb_reader.ts";
 
 const MAGIC_BYTES = 9;
 
@@ -45,7 +45,13 @@ export class RdbLoad {
     this.path = path, this.#options = options;
     this.#reader = new RdbReader(readAt, totalBytes);
     const keyspace = options.keyspace;
-    this.#target = { keyspace, db: keyspace.databases[0], key: new Uint8Array(1024), keyLength: 0, expiresAtMs: NO_EXPIRY };
+    this.#target = {
+      keyspace,
+      db: keyspace.databases[0],
+      key: new Uint8Array(1024),
+      keyLength: 0,
+      expiresAtMs: NO_EXPIRY,
+    };
   }
 
   get loadedBytes(): number {
@@ -69,7 +75,9 @@ export class RdbLoad {
     const head = latin1Decode(this.#reader.bytes(MAGIC_BYTES));
     if (!head.startsWith("REDIS")) throw new RdbCorruptError("Wrong signature trying to load DB from file", 0);
     const version = Number(head.slice(5));
-    if (!(version >= 1 && version <= RDB_VERSION_MAX)) throw new RdbCorruptError(`Can't handle RDB format version ${head.slice(5)}`, 5);
+    if (!(version >= 1 && version <= RDB_VERSION_MAX)) {
+      throw new RdbCorruptError(`Can't handle RDB format version ${head.slice(5)}`, 5);
+    }
     this.#checksumVersion = version >= 5;
   }
 
@@ -115,7 +123,9 @@ export class RdbLoad {
   #selectDb(index: number): void {
     const db = this.#options.keyspace.databases[index];
     if (db === undefined) {
-      throw this.#reader.corrupt(`the file has database ${index}, and this server is configured for ${this.#options.keyspace.databases.length}`);
+      throw this.#reader.corrupt(
+        `the file has database ${index}, and this server is configured for ${this.#options.keyspace.databases.length}`,
+      );
     }
     this.#target.db = db;
   }
@@ -131,7 +141,9 @@ export class RdbLoad {
     else if (name === "ctime") {
       const age = Math.max(0, Math.floor(this.#options.nowMs / 1000) - Number(value));
       this.#options.log(`RDB age ${age} seconds`);
-    } else if (name === "used-mem") this.#options.log(`RDB memory usage when created ${(Number(value) / 1024 / 1024).toFixed(2)} Mb`);
+    } else if (name === "used-mem") {
+      this.#options.log(`RDB memory usage when created ${(Number(value) / 1024 / 1024).toFixed(2)} Mb`);
+    }
   }
 
   #skipModuleAux(): void {
@@ -158,7 +170,9 @@ export class RdbLoad {
     const expired = target.expiresAtMs >= 0 && target.expiresAtMs < nowMs && !keepExpired;
     const entry = codec.read(reader, typeByte, target);
     if (keyspace.size(target.db) === sizeBefore && !merge) {
-      throw reader.corrupt(`duplicated key '${latin1Decode(target.key, 0, target.keyLength)}' in database ${target.db.index}`);
+      throw reader.corrupt(
+        `duplicated key '${latin1Decode(target.key, 0, target.keyLength)}' in database ${target.db.index}`,
+      );
     }
     if (expired) {
       keyspace.remove(target.db, target.key, 0, target.keyLength, false);
@@ -166,7 +180,9 @@ export class RdbLoad {
     } else {
       this.keysLoaded++;
       if (this.#frequency >= 0 && this.#options.usesLfu) keyspace.setAccess(entry, lfuStamp(this.#frequency, nowMs));
-      if (this.#idleSeconds >= 0 && !this.#options.usesLfu) keyspace.setAccess(entry, lruStamp(Math.max(0, nowMs - this.#idleSeconds * 1000)));
+      if (this.#idleSeconds >= 0 && !this.#options.usesLfu) {
+        keyspace.setAccess(entry, lruStamp(Math.max(0, nowMs - this.#idleSeconds * 1000)));
+      }
     }
     this.#options.onKey();
     target.expiresAtMs = NO_EXPIRY;
@@ -176,7 +192,9 @@ export class RdbLoad {
   #unknownType(typeByte: number): RdbCorruptError {
     const key = latin1Decode(this.#target.key, 0, this.#target.keyLength), name = TYPE_BYTE_NAMES[typeByte];
     return this.#reader.corrupt(
-      name === undefined ? `unknown value type ${typeByte} at key '${key}'` : `key '${key}' holds a ${name}, which this server does not have yet`,
+      name === undefined
+        ? `unknown value type ${typeByte} at key '${key}'`
+        : `key '${key}' holds a ${name}, which this server does not have yet`,
     );
   }
 

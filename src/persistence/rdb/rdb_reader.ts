@@ -168,10 +168,14 @@ export class RdbReader {
 
   #compressedString(): void {
     const size = this.length(), length = this.length();
-    if (length > size * LZF_RATIO_MAX || length > STRING_BYTES_MAX) throw this.corrupt("compressed string claims an impossible length");
+    if (length > size * LZF_RATIO_MAX || length > STRING_BYTES_MAX) {
+      throw this.corrupt("compressed string claims an impossible length");
+    }
     this.#plainString(size);
     if (this.#scratch.length < length) this.#scratch = new Uint8Array(length);
-    if (!lzfDecompress(this.stringBytes, this.stringAt, size, this.#scratch, 0, length)) throw this.corrupt("invalid LZF compressed string");
+    if (!lzfDecompress(this.stringBytes, this.stringAt, size, this.#scratch, 0, length)) {
+      throw this.corrupt("invalid LZF compressed string");
+    }
     this.stringBytes = this.#scratch, this.stringAt = 0, this.stringLength = length;
   }
 

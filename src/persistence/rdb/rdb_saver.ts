@@ -32,7 +32,12 @@ export interface SaveOptions {
 const KEYS_PER_STEP = 1024;
 
 /** Writes everything but what `writer.finish` adds. `onKey` is called after each key. */
-export function* saveRdb(writer: RdbWriter, memory: MemoryReader, options: SaveOptions, onKey: () => void): Generator<void> {
+export function* saveRdb(
+  writer: RdbWriter,
+  memory: MemoryReader,
+  options: SaveOptions,
+  onKey: () => void,
+): Generator<void> {
   const magic = ascii(`REDIS${String(RDB_VERSION).padStart(4, "0")}`);
   writer.raw(magic, 0, magic.length);
   writeAux(writer, options);
@@ -72,8 +77,9 @@ function aux(writer: RdbWriter, name: string, value: string): void {
 function writeEntry(writer: RdbWriter, memory: MemoryReader, entry: Address, options: SaveOptions): void {
   const atMs = expiresAtMs(memory, entry);
   if (atMs >= 0) writer.byte(OPCODE.expireTimeMs), writer.u64(atMs);
-  if (options.access === "idle") writer.byte(OPCODE.idle), writer.length(idleSeconds(accessOf(memory, entry), options.nowMs));
-  else if (options.access === "frequency") writer.byte(OPCODE.frequency), writer.byte(accessOf(memory, entry) & 0xff);
+  if (options.access === "idle") {
+    writer.byte(OPCODE.idle), writer.length(idleSeconds(accessOf(memory, entry), options.nowMs));
+  } else if (options.access === "frequency") writer.byte(OPCODE.frequency), writer.byte(accessOf(memory, entry) & 0xff);
   const codec = codecOfType(typeOf(memory, entry));
   writer.byte(codec.typeByteOf(memory, entry));
   writer.stringFrom(memory, entry, ENTRY.key, keyLength(memory, entry));

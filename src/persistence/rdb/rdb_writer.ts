@@ -135,9 +135,11 @@ export class RdbWriter {
 
   #smallInteger(value: number): boolean {
     if (value >= -128 && value <= 127) this.byte(0xc0 | SPECIAL.int8), this.byte(value & 0xff);
-    else if (value >= -32768 && value <= 32767) this.byte(0xc0 | SPECIAL.int16), this.byte(value & 0xff), this.byte((value >> 8) & 0xff);
-    else if (value >= INT32_MIN && value <= INT32_MAX) this.byte(0xc0 | SPECIAL.int32), this.#littleEndian32(value >>> 0);
-    else return false;
+    else if (value >= -32768 && value <= 32767) {
+      this.byte(0xc0 | SPECIAL.int16), this.byte(value & 0xff), this.byte((value >> 8) & 0xff);
+    } else if (value >= INT32_MIN && value <= INT32_MAX) {
+      this.byte(0xc0 | SPECIAL.int32), this.#littleEndian32(value >>> 0);
+    } else return false;
     return true;
   }
 

@@ -37,19 +37,30 @@ export interface JobHost {
 }
 
 /** Writes, syncs and closes the file; yields now and then. On failure the file is removed. */
-export function* runSnapshotJob(job: SnapshotJob, memory: MemoryReader, storage: Storage, host: JobHost): Generator<void, SnapshotResult> {
+export function* runSnapshotJob(
+  job: SnapshotJob,
+  memory: MemoryReader,
+  storage: Storage,
+  host: JobHost,
+): Generator<void, SnapshotResult> {
   let file: FileHandle | null = null;
   try {
     file = storage.open(job.path, "create");
     const opened = file;
-    const writer = new RdbWriter((bytes, start, end) => writeFully(storage, opened, bytes, start, end), job.compress, job.checksum);
+    const writer = new RdbWriter(
+      (bytes, start, end) => writeFully(storage, opened, bytes, start, end),
+      job.compress,
+      job.checksum,
+    );
     let keys = 0;
     const onKey = () => {
       keys++;
       host.keyWritten();
       delay(job.keyDelayUs, keys, host);
     };
-    const steps = job.kind === "rdb" ? saveRdb(writer, memory, job, onKey) : writeAofCommands(writer, memory, job, onKey);
+    const steps = job.kind === "rdb"
+      ? saveRdb(writer, memory, job, onKey)
+      : writeAofCommands(writer, memory, job, onKey);
     for (const _ of steps) {
       host.checkUsable();
       yield;
