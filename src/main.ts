@@ -109,16 +109,8 @@ function writePidFile(path: string, log: Log): void {
 }
 
 function stopOnSignal(server: Server, signal: string, options: readonly ShutdownOption[]): void {
-  server.log.warning(`Received ${signal} scheduling shutdown...`);
   const save = options.includes("save") ? true : options.includes("nosave") ? false : null;
-  // A data set that is being loaded is on disk already.
-  if (server.isLoading) return server.stop(0);
-  const error = server.persistence.shutdown({ save, now: options.includes("now"), force: options.includes("force") });
-  if (error !== null) {
-    server.log.warning(
-      `${signal} received but errors trying to shut down the server, check the logs for more information`,
-    );
-  }
+  server.persistence.requestShutdown(signal, { save, now: options.includes("now"), force: options.includes("force") });
 }
 
 async function main(): Promise<void> {

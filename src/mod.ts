@@ -12,7 +12,6 @@ import type { Storage } from "./io/storage.ts";
 import { Config, enterAnyDirectory } from "./server/config/config.ts";
 import { byteStringOfText } from "./server/config/config_text.ts";
 import { Log } from "./server/log.ts";
-import { type HostSystem, type SnapshotSpawner } from "./server/system.ts";
 import { Server } from "./server/server.ts";
 
 export { DiskStorage } from "./io/disk_storage.ts";

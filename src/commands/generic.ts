@@ -5,6 +5,7 @@ import { idleSeconds, lfuCounter, lfuStamp, lruStamp } from "../keyspace/access_
 import type { Database } from "../keyspace/database.ts";
 import {
   accessOf,
+  ENCODING,
   ENCODING_NAMES,
   encodingOf,
   ENTRY,
@@ -239,8 +240,19 @@ function objectEncoding(ctx: CommandContext): void {
   if (entry !== NONE) ctx.reply.text(ENCODING_NAMES[encodingOf(ctx.keyspace.memory, entry)]);
 }
 
+/** Integers below this are shared in Redis, where their count reads as the largest int; ours are inline, and read the same. */
+const SHARED_INTEGERS = 10000;
+const SHARED_REFERENCES = 0x7fffffff;
+
 function objectRefcount(ctx: CommandContext): void {
-  if (inspected(ctx) !== NONE) ctx.reply.integer(1);
+  const entry = inspected(ctx);
+  if (entry === NONE) return;
+  let shared = false;
+  if (encodingOf(ctx.keyspace.memory, entry) === ENCODING.int) {
+    ctx.keyspace.readInteger(entry, ctx.a);
+    shared = ctx.a.hi === 0 && ctx.a.lo < SHARED_INTEGERS;
+  }
+  ctx.reply.integer(shared ? SHARED_REFERENCES : 1);
 }
 
 // ---- DUMP and RESTORE ----------------------------------------------------------------------------------------------

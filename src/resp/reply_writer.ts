@@ -8,6 +8,10 @@ import { ascii, utf8Encode } from "../base/bytes.ts";
 import { formatDouble17 } from "../base/double.ts";
 import { formatI64, formatInteger, I64 } from "../base/integer.ts";
 
+/** Codes that Redis's error replies begin with, in place of ERR. */
+const ERROR_CODE =
+  /^(ERR|WRONGTYPE|WRONGPASS|NOAUTH|NOPERM|NOPROTO|NOREPLICAS|OOM|LOADING|MISCONF|EXECABORT|BUSYKEY|BUSY|READONLY|UNBLOCKED|DENIED) /;
+
 /** Memory that a bulk can be copied out of; `Block` is the memory's kind of address. */
 export interface BlockReader<Block> {
   copyOut(block: Block, offsetBytes: number, target: Uint8Array, targetBytes: number, lengthBytes: number): void;
@@ -58,10 +62,9 @@ export class ReplyWriter {
     this.#line(TYPE_BYTE.status, text);
   }
 
-  /** An error; a text that does not start with an upper-case code gets "ERR ". Line breaks become spaces. */
+  /** An error; a text without one of Redis's error codes gets "ERR ". */
   error(text: string): void {
-    const whole = /^[A-Z][A-Z0-9]* /.test(text) || /^[A-Z]+$/.test(text) ? text : "ERR " + text;
-    this.errorWithCode(whole);
+    this.errorWithCode(ERROR_CODE.test(text) ? text : "ERR " + text);
   }
 
   /** An error whose text is complete as it is. */

@@ -203,6 +203,7 @@ export class Persistence {
 
   cron(nowMs: number): void {
     const server = this.#server, hadError = this.aof.writeError !== null;
+    if (this.#requestedShutdown !== null) this.#carryOutShutdown(this.#requestedShutdown);
     this.aof.cron();
     if ((this.aof.writeError !== null) !== hadError) server.updateGates();
     if (this.isLoading || this.#running !== "none") return;
@@ -306,6 +307,7 @@ export class Persistence {
   }
 
   #cancelled = false;
+  #requestedShutdown: ShutdownOptions | null = null;
 
   #saved(): void {
     this.lastSaveMs = this.#server.nowMs();
@@ -576,9 +578,31 @@ export class Persistence {
       }
     }
     if (settings.pidfile !== "") this.#removePidFile();
+    this.#removeTempFiles();
     log.warning("Redis is now ready to exit, bye bye...");
     server.stop(durable ? 0 : 1);
     return null;
+  }
+
+  /** What a child that is killed now leaves. */
+  #removeTempFiles(): void {
+    const { storage } = this.#server, running = this.#running;
+    if (running === "none") return;
+    this.#child.terminate();
+    const path = running === "rdb" ? this.#tempRdbPath : this.aof.tempBasePath;
+    try {
+      if (storage.exists(path)) storage.remove(path);
+    } catch {
+      // The next start removes it.
+    }
+  }
+
+  #carryOutShutdown(options: ShutdownOptions): void {
+    this.#requestedShutdown = null;
+    // A data set that is being loaded is on disk already.
+    if (this.isLoading) return this.#server.stop(0);
+    if (this.shutdown(options) === null) return;
+    this.#server.log.warning("Errors trying to shut down the server. Check the logs for more information.");
   }
 
   #removePidFile(): void {
@@ -590,8 +614,17 @@ export class Persistence {
     }
   }
 
+  /** A signal asked for a shutdown: the next tick carries it out, and SHUTDOWN ABORT can still call it off. */
+  requestShutdown(signal: string, options: ShutdownOptions): void {
+    this.#server.log.warning(`Received ${signal} scheduling shutdown...`);
+    this.#requestedShutdown = options;
+  }
+
   abortShutdown(): boolean {
-    return false;
+    if (this.#requestedShutdown === null) return false;
+    this.#requestedShutdown = null;
+    this.#server.log.notice("Shutdown manually aborted.");
+    return true;
   }
 
   // ---- DUMP and RESTORE ----------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@
  */
 import { ascii } from "../base/bytes.ts";
 import { KeyedHash } from "../base/siphash.ts";
+import { bitmapCommands } from "../commands/bitmap.ts";
 import { CommandContext } from "../commands/context.ts";
 import type { ServerControl } from "../commands/control.ts";
 import { ERROR } from "../commands/errors.ts";
@@ -121,7 +122,13 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
       databases: this.settings.databases,
       random: (below) => this.randomness.below(below),
     });
-    this.table = new CommandTable([stringCommands, genericCommands, expireCommands, adminCommands(this)]);
+    this.table = new CommandTable([
+      stringCommands,
+      bitmapCommands,
+      genericCommands,
+      expireCommands,
+      adminCommands(this),
+    ]);
     this.context = new CommandContext(this.keyspace, this, this.propagator);
     this.dispatcher = new Dispatcher(this);
     this.pause = new Pause(this);

@@ -114,7 +114,7 @@ export class AofManifest {
 
 /** A name as sdscatrepr writes it, when it needs quotes at all. */
 function quoteName(name: string): string {
-  if (!/[ "'\\\x00-\x1f\x7f-\xff]/.test(name) && name !== "") return name;
+  if (/^[!#-&(-\[\]-~]+$/.test(name)) return name;
   let text = '"';
   for (const char of name) {
     const code = char.charCodeAt(0);

@@ -204,7 +204,7 @@ export class RdbLoad {
     const outcome = this.#reader.checksumMatches();
     if (!this.#options.verifyChecksum) return;
     if (outcome === "absent") this.#options.log("RDB file was saved with checksum disabled: no check performed.");
-    else if (outcome === "no") throw this.#reader.corrupt("Wrong RDB checksum. Aborting now.");
+    else if (outcome === "no") throw this.#reader.corrupt("Wrong RDB checksum: RDB CRC error. Aborting now.");
   }
 }
 
