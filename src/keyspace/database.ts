@@ -14,7 +14,13 @@ export class Database {
   }
 }
 
+/** What becomes of a watched key when its whole database is emptied or exchanged. */
+export type Replacement = "none" | "expired" | "live";
+
 /** A client that has watched a key. */
 export interface WatchListener {
-  watchedKeyChanged(): void;
+  /** The key was written or removed; `exists` says which. */
+  watchedKeyChanged(db: Database, key: string, exists: boolean): void;
+  /** FLUSHALL, SWAPDB. */
+  watchedKeyReplaced(db: Database, key: string, existed: boolean, replacement: Replacement): void;
 }

@@ -8,7 +8,7 @@
  *  - an expired key is removed by whoever finds it, through `onExpired` (which logs the DEL), except while loading.
  * It never replies, logs or reads a clock: the time of the executing command is `nowMs`.
  */
-import { latin1Decode } from "../base/bytes.ts";
+import { latin1Decode, latin1Encode } from "../base/bytes.ts";
 import { I64, parseI64 } from "../base/integer.ts";
 import { assert } from "../base/assert.ts";
 import type { KeyedHash } from "../base/siphash.ts";
@@ -463,17 +463,23 @@ export class Keyspace {
 
   #tellWatchers(db: Database, key: string): void {
     const listeners = db.watched.get(key);
-    if (listeners !== undefined) { for (const one of listeners) one.watchedKeyChanged(); }
+    if (listeners === undefined) return;
+    const exists = this.#find(db, key) !== NONE;
+    for (const one of listeners) one.watchedKeyChanged(db, key, exists);
   }
 
-  /** All keys of `db` go away, or are replaced by those of `other`: watchers of keys in either are told. */
+  /** All keys of `db` go away, or those of `other` come in their place. */
   #allChanged(db: Database, other: Database | null = null): void {
     for (const [key, listeners] of db.watched) {
-      const bytes = Uint8Array.from(key, (c) => c.charCodeAt(0));
-      const exists = this.dict.find(db.dict, bytes, 0, bytes.length) !== NONE ||
-        (other !== null && this.dict.find(other.dict, bytes, 0, bytes.length) !== NONE);
-      if (exists) { for (const one of listeners) one.watchedKeyChanged(); }
+      const existed = this.#find(db, key) !== NONE, successor = other === null ? NONE : this.#find(other, key);
+      const replacement = successor === NONE ? "none" : this.isExpired(successor) ? "expired" : "live";
+      for (const one of listeners) one.watchedKeyReplaced(db, key, existed, replacement);
     }
+  }
+
+  #find(db: Database, key: string): Address {
+    const bytes = latin1Encode(key);
+    return this.dict.find(db.dict, bytes, 0, bytes.length);
   }
 
   #expire(db: Database, entry: Address, key: Uint8Array, keyBytes: number, length: number): void {

@@ -7,7 +7,7 @@
 import type { ClientSession } from "../commands/control.ts";
 import type { Command } from "../commands/registry.ts";
 import type { Connection, ConnectionSink } from "../io/network.ts";
-import type { Database, WatchListener } from "../keyspace/database.ts";
+import type { Database, Replacement, WatchListener } from "../keyspace/database.ts";
 import { Args } from "../resp/args.ts";
 import { ReplyWriter } from "../resp/reply_writer.ts";
 import { RequestParser } from "../resp/request_parser.ts";
@@ -23,7 +23,7 @@ export interface WatchedKey {
   /** The key's bytes as latin1 text. */
   readonly key: string;
   /** It had expired already when WATCH named it. */
-  readonly expired: boolean;
+  expired: boolean;
 }
 
 /** What a client needs of the server. */
@@ -109,8 +109,24 @@ export class Client implements ConnectionSink, ClientSession, WatchListener {
 
   // ---- WatchListener -------------------------------------------------------------------------------------------
 
-  watchedKeyChanged(): void {
-    this.watchFailed = true;
+  watchedKeyChanged(db: Database, key: string, exists: boolean): void {
+    const watched = this.#watchedKey(db, key);
+    // A key that had expired when it was watched was as good as gone: removing it is no change.
+    if (watched.expired && !exists) watched.expired = false;
+    else this.watchFailed = true;
+  }
+
+  watchedKeyReplaced(db: Database, key: string, existed: boolean, replacement: Replacement): void {
+    const watched = this.#watchedKey(db, key);
+    if (watched.expired) {
+      if (replacement === "none") watched.expired = false;
+      else if (replacement === "live") this.watchFailed = true;
+    } else if (!existed && replacement === "expired") watched.expired = true;
+    else if (existed || replacement !== "none") this.watchFailed = true;
+  }
+
+  #watchedKey(db: Database, key: string): WatchedKey {
+    return this.watched.find((one) => one.db === db && one.key === key)!;
   }
 
   // ---- output --------------------------------------------------------------------------------------------------

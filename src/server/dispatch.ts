@@ -116,14 +116,18 @@ export class Dispatcher {
 
   /** Runs the commands of a transaction as one unit. */
   callQueued(client: Client): void {
-    const queue = client.queue!;
-    const ctx = this.#ctx, outer = ctx.args;
     this.#inTransaction = true;
-    for (const { command, args } of queue) this.call(client, command, args);
+    for (const { command, args } of client.queue!) this.callNested(client, command, args);
     this.#inTransaction = false;
-    ctx.args = outer, ctx.reply = client.reply, ctx.db = client.db, ctx.client = client;
-    this.#host.propagator.beginCommand(client.db.index);
     this.#host.propagator.suppress();
+  }
+
+  /** Runs a command while another one (EXEC, DEBUG LOADAOF) is running, whose context comes back afterwards. */
+  callNested(client: Client, command: Command, args: Args): void {
+    const ctx = this.#ctx, { client: outerClient, reply, db, args: outerArgs } = ctx;
+    this.call(client, command, args);
+    ctx.client = outerClient, ctx.reply = reply, ctx.db = db, ctx.args = outerArgs;
+    this.#host.propagator.beginCommand(db === undefined ? 0 : db.index);
   }
 
   /** Whether a transaction's commands are being run. */

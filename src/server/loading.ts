@@ -206,7 +206,7 @@ export class Loading {
     if (command === undefined) return false;
     const target = command.subcommands === null ? command : command.subcommands.get(args.latin1(1).toLowerCase());
     if (target === undefined) return false;
-    server.dispatcher.call(client, target, args);
+    server.dispatcher.callNested(client, target, args);
     client.reply.truncate(0);
     return true;
   }
