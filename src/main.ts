@@ -19,6 +19,7 @@ import {
   readConfigFile,
 } from "./server/config/config_loader.ts";
 import type { ShutdownOption } from "./server/config/settings.ts";
+import { hostSystem } from "./mod.ts";
 import { LoadFailedError } from "./server/loading.ts";
 import { Log } from "./server/log.ts";
 import { REDIS_VERSION, Server } from "./server/server.ts";
@@ -76,15 +77,7 @@ async function run(line: StartCommandLine): Promise<void> {
     randomness: new RealRandomness(),
     storage: new DiskStorage(),
     network: new TcpNetwork(),
-    system: {
-      pid: process.pid,
-      physicalMemoryBytes: process.physicalMemoryBytes(),
-      residentBytes: process.residentBytes,
-      cpuSeconds: process.cpuSeconds,
-      osText: process.osText(),
-      executable: process.executable(),
-      configFile,
-    },
+    system: hostSystem(configFile),
     spawnSnapshotChild: () => new WorkerSnapshotChild(),
   });
   server.onStopped = (code) => process.exit(code);

@@ -1,19 +1,215 @@
 /**
  * Afterimage in process: open a server with a clock, randomness, disk and network of your choice, connect clients to it, freeze its
- * memory, step its time, stop it or kill it. Labs and tests use this; `main.ts` is the same thing as a program.
+ * memory, step its time, stop it or kill it. Labs and tests use this; `main.ts` is the same server as a program.
+ *
+ * ```ts
+ * const redis = await openServer({ directives: ["--save", ""] });
+ * const client = redis.connect();
+ * client.command("SET", "greeting", "hello"); // "OK"
+ * redis.kill();
+ * ```
  */
-import { ascii } from "./base/bytes.ts";
+import { utf8Encode } from "./base/bytes.ts";
+import { formatInteger } from "./base/integer.ts";
+import { findFacts } from "./commands/spec/all_facts.ts";
 import { type Clock, ManualClock, RealClock } from "./io/clock.ts";
-import { MemoryNetwork } from "./io/memory_network.ts";
+import { DiskStorage } from "./io/disk_storage.ts";
+import { type InProcessConnection, MemoryNetwork } from "./io/memory_network.ts";
 import { MemoryStorage } from "./io/memory_storage.ts";
 import type { Network } from "./io/network.ts";
-import { type Randomness, SeededRandomness } from "./io/randomness.ts";
+import { process } from "./io/process.ts";
+import { type Randomness, RealRandomness, SeededRandomness } from "./io/randomness.ts";
 import type { Storage } from "./io/storage.ts";
+import { TcpNetwork } from "./io/tcp_network.ts";
+import { InlineSnapshotChild } from "./persistence/snapshot/inline_child.ts";
+import { type SnapshotChild, WorkerSnapshotChild } from "./persistence/snapshot/snapshot_child.ts";
+import { type Reply, ReplyError, ReplyParser } from "./resp/reply_parser.ts";
+import { parseCommandLine } from "./server/config/command_line.ts";
 import { Config, enterAnyDirectory } from "./server/config/config.ts";
-import { byteStringOfText } from "./server/config/config_text.ts";
+import { joinConfigText, loadConfig } from "./server/config/config_loader.ts";
 import { Log } from "./server/log.ts";
 import { Server } from "./server/server.ts";
+import type { HostSystem } from "./server/system.ts";
 
-export { DiskStorage } from "./io/disk_storage.ts";
-export { ManualClock, MemoryNetwork, MemoryStorage, RealClock, SeededRandomness, Server };
-export type { Clock, Network, Randomness, Storage };
+export {
+  DiskStorage,
+  ManualClock,
+  MemoryNetwork,
+  MemoryStorage,
+  RealClock,
+  RealRandomness,
+  ReplyError,
+  SeededRandomness,
+  TcpNetwork,
+};
+export type { Clock, HostSystem, Network, Randomness, Reply, Server, Storage };
+export { OWNER_NAMES } from "./memory/owner.ts";
+export type { CowSample } from "./memory/cow_tracker.ts";
+
+export interface OpenOptions {
+  /** As on the command line: `["--appendonly", "yes"]`. The port is not bound unless a network with ports is given. */
+  directives?: readonly string[];
+  clock?: Clock;
+  randomness?: Randomness;
+  /** In memory unless given; with the real disk the directory is the `dir` directive's. */
+  storage?: Storage;
+  network?: Network;
+  /** Whether a Worker writes snapshots. It needs the real disk, and is the default with it; otherwise `step` drives the child. */
+  worker?: boolean;
+  /** Gets every line of the log. */
+  onLog?: (line: string) => void;
+}
+
+/** A client in the same process. */
+export class Client {
+  readonly #connection: InProcessConnection;
+  readonly #parser: ReplyParser;
+
+  constructor(connection: InProcessConnection, parser: ReplyParser) {
+    this.#connection = connection, this.#parser = parser;
+  }
+
+  /**
+   * Sends a command and returns its reply; text is latin1, an error reply is thrown.
+   * @throws {ReplyError}
+   */
+  command(...words: (string | number | Uint8Array)[]): Reply {
+    this.send(...words);
+    const reply = this.receive();
+    if (reply === undefined) throw new Error(`No reply to ${words[0]} yet: the server holds it back`);
+    if (reply instanceof ReplyError) throw reply;
+    return reply;
+  }
+
+  /** Sends a command without waiting for its reply. */
+  send(...words: (string | number | Uint8Array)[]): void {
+    this.#connection.send(encodeCommand(words));
+  }
+
+  /** Sends bytes that are requests already: what a load generator prepares. */
+  sendBytes(bytes: Uint8Array, length?: number): void {
+    this.#connection.send(bytes, length);
+  }
+
+  /** The next reply that has come, or undefined. */
+  receive(): Reply | undefined {
+    return this.#parser.next();
+  }
+
+  close(): void {
+    this.#connection.hangUp();
+  }
+}
+
+/** A request as RESP. */
+export function encodeCommand(words: readonly (string | number | Uint8Array)[]): Uint8Array {
+  const parts = words.map((word) => typeof word === "object" ? word : utf8Encode(String(word)));
+  const size = parts.reduce((sum, part) => sum + part.length + 32, 32), bytes = new Uint8Array(size);
+  let at = header(bytes, 0, 0x2a, parts.length);
+  for (const part of parts) {
+    at = header(bytes, at, 0x24, part.length);
+    bytes.set(part, at);
+    at += part.length;
+    bytes[at++] = 13, bytes[at++] = 10;
+  }
+  return bytes.subarray(0, at);
+}
+
+function header(bytes: Uint8Array, at: number, type: number, value: number): number {
+  bytes[at] = type;
+  const end = formatInteger(value, bytes, at + 1);
+  bytes[end] = 13, bytes[end + 1] = 10;
+  return end + 2;
+}
+
+/** A running server and what drives it. */
+export class Afterimage {
+  readonly server: Server;
+  readonly #network: Network;
+  readonly #child: SnapshotChild;
+  exitCode: number | null = null;
+
+  constructor(server: Server, network: Network, child: SnapshotChild) {
+    this.server = server, this.#network = network, this.#child = child;
+    server.onStopped = (code) => this.exitCode = code;
+  }
+
+  /** Connects a client; needs the in-process network. */
+  connect(): Client {
+    if (!(this.#network instanceof MemoryNetwork)) {
+      throw new Error("Cannot connect in process: the server listens on a real network");
+    }
+    const parser = new ReplyParser();
+    return new Client(this.#network.connect((bytes, length) => parser.push(bytes, length)), parser);
+  }
+
+  /** Advances an in-process snapshot child by one step; false when it has nothing to do. */
+  step(): boolean {
+    return this.#child instanceof InlineSnapshotChild && this.#child.step();
+  }
+
+  /** One tick of the server's cron: expiry, rehash, frees, save points. */
+  tick(): void {
+    this.server.cron.tick();
+  }
+
+  /** Shuts down in order, as SHUTDOWN would. Null, or why the server goes on. */
+  stop(): string | null {
+    return this.server.persistence.shutdown({ save: null, now: true, force: false });
+  }
+
+  /** Ends at once; nothing more is written or sent. */
+  kill(): void {
+    this.server.stop(137);
+  }
+}
+
+/** Opens a server; resolves when its data set is loaded. @throws {LoadFailedError, ConfigFileError, ListenError} */
+export async function openServer(options: OpenOptions = {}): Promise<Afterimage> {
+  const storage = options.storage ?? new MemoryStorage(), onDisk = storage instanceof DiskStorage;
+  const clock = options.clock ?? new RealClock(), network = options.network ?? new MemoryNetwork();
+  const config = new Config({
+    workingDirectory: onDisk ? process.workingDirectory() : "/",
+    enterDirectory: onDisk ? process.enterDirectory : enterAnyDirectory,
+  });
+  const line = parseCommandLine(options.directives ?? []);
+  if (line.kind !== "start") throw new Error("Cannot open a server: directives must be `--name value` pairs");
+  loadConfig(config, joinConfigText(null, null, line.options), {
+    readFile: process.readFile,
+    listDirectory: process.listDirectory,
+    isCommand: (name) => findFacts(name) !== undefined,
+  });
+  const log = new Log(clock, process.pid);
+  log.level = config.loglevel;
+  const onLog = options.onLog;
+  if (onLog !== undefined) log.write = (bytes) => onLog(new TextDecoder().decode(bytes).trimEnd());
+  const child = options.worker ?? onDisk ? new WorkerSnapshotChild() : new InlineSnapshotChild(storage);
+  const server = new Server({
+    config,
+    log,
+    clock,
+    randomness: options.randomness ?? new RealRandomness(),
+    storage,
+    network,
+    system: hostSystem(""),
+    spawnSnapshotChild: () => child,
+  });
+  const opened = new Afterimage(server, network, child);
+  server.listen();
+  await server.persistence.start();
+  if (!(clock instanceof ManualClock)) server.cron.start();
+  return opened;
+}
+
+/** This process and machine. */
+export function hostSystem(configFile: string): HostSystem {
+  return {
+    pid: process.pid,
+    physicalMemoryBytes: process.physicalMemoryBytes(),
+    residentBytes: process.residentBytes,
+    cpuSeconds: process.cpuSeconds,
+    osText: process.osText(),
+    executable: process.executable(),
+    configFile,
+  };
+}
