@@ -467,6 +467,7 @@ export class Persistence {
       nowMs: server.nowMs(),
       usedMemoryBytes: server.usedMemoryBytes,
       access: this.#savedAccess,
+      timestampSeconds: settings.aofTimestampEnabled ? Math.floor(server.nowMs() / 1000) : null,
       compress: settings.rdbCompression,
       checksum: settings.rdbChecksum,
       keyDelayUs: settings.rdbKeySaveDelayMicroseconds,

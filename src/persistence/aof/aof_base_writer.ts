@@ -100,6 +100,10 @@ export function* writeAofCommands(
   onKey: () => void,
 ): Generator<void> {
   const out = new CommandWriter(writer, memory);
+  if (options.timestampSeconds !== null) {
+    const line = ascii(`#TS:${options.timestampSeconds}\r\n`);
+    writer.raw(line, 0, line.length);
+  }
   for (const db of options.databases) {
     if (db.keys === 0) continue;
     out.begin(2), out.text("SELECT"), out.text(String(db.index));

@@ -25,6 +25,8 @@ export interface SaveOptions {
   readonly usedMemoryBytes: number;
   /** The file is the base of an AOF. */
   readonly isAofBase: boolean;
+  /** Unix time that a base of commands begins with (aof-timestamp-enabled), or null. */
+  readonly timestampSeconds: number | null;
   /** What is kept of accesses: with an eviction policy that needs it. */
   readonly access: "none" | "idle" | "frequency";
 }

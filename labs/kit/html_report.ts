@@ -1,0 +1,75 @@
+/** A report as one HTML file that needs no network: charts drawn by Observable Plot into SVG, light and dark. */
+import * as Plot from "@observablehq/plot";
+import { ensureDirSync } from "@std/fs";
+import { parseHTML } from "linkedom";
+import { writeFileSync } from "node:fs";
+
+/** Okabe and Ito's colours, which people with any colour vision tell apart. */
+export const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"] as const;
+
+const STYLE = `
+:root { color-scheme: light dark; --text: #1c1c1e; --soft: #5c5c62; --page: #ffffff; --line: #d8d8dc; }
+@media (prefers-color-scheme: dark) { :root { --text: #ececf0; --soft: #a4a4ac; --page: #17171a; --line: #3a3a40; } }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--text); background: var(--page); max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2rem; } p { max-width: 46rem; } .soft { color: var(--soft); }
+.scroll { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { text-align: right; padding: .3rem .8rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
+svg { max-width: 100%; height: auto; background: none !important; color: var(--text); }
+`;
+
+export interface Chart {
+  readonly title: string;
+  readonly note: string;
+  readonly options: Plot.PlotOptions;
+}
+
+export interface Report {
+  readonly title: string;
+  readonly introduction: string;
+  readonly headings: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+  readonly charts: readonly Chart[];
+  readonly conclusions: readonly string[];
+  readonly setting: string;
+}
+
+/** Writes the report to reports/<name>.html and returns the path. */
+export function writeReport(name: string, report: Report): string {
+  ensureDirSync("reports");
+  const path = `reports/${name}.html`;
+  writeFileSync(path, page(report));
+  return path;
+}
+
+function page(report: Report): string {
+  const cells = (tag: string, row: readonly string[]) => row.map((cell) => `<${tag}>${escape(cell)}</${tag}>`).join("");
+  const charts = report.charts.map(({ title, note, options }) => {
+    return `<h2>${escape(title)}</h2><p class="soft">${escape(note)}</p><div class="scroll">${draw(options)}</div>`;
+  });
+  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escape(report.title)}</title><style>${STYLE}</style></head><body><main><h1>${escape(report.title)}</h1>
+<p>${escape(report.introduction)}</p><div class="scroll"><table><thead><tr>${
+    cells("th", report.headings)
+  }</tr></thead><tbody>
+${report.rows.map((row) => `<tr>${cells("td", row)}</tr>`).join("\n")}</tbody></table></div>
+<h2>What to see</h2>${report.conclusions.map((text) => `<p>${escape(text)}</p>`).join("\n")}
+${charts.join("\n")}<p class="soft">${escape(report.setting)}</p></main></body></html>\n`;
+}
+
+function draw(options: Plot.PlotOptions): string {
+  // linkedom types its document as a browser's, which a program without a DOM library does not have.
+  const { document } = parseHTML("<html><body></body></html>") as unknown as { document: never };
+  const style = { fontSize: "13px", overflow: "visible" };
+  return Plot.plot({
+    width: 860,
+    height: 320,
+    marginLeft: 70,
+    style,
+    ...options,
+    document,
+  }).outerHTML;
+}
+
+function escape(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}

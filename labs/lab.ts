@@ -1,0 +1,41 @@
+/** `deno task lab [name] [options]`: lists the labs, or runs one. */
+import { fileURLToPath } from "node:url";
+
+interface LabEntry {
+  readonly folder: string;
+  readonly line: string;
+}
+
+const LABS: Readonly<Record<string, LabEntry>> = {
+  cow: { folder: "01_cow", line: "BGSAVE and copy-on-write: why memory doubles for the pages written during a save" },
+};
+
+function list(): string {
+  const width = Math.max(...Object.keys(LABS).map((name) => name.length));
+  return Object.entries(LABS).map(([name, { line }]) => `  ${name.padEnd(width)}  ${line}`).join("\n");
+}
+
+/** The lab whose name is closest, for a typing mistake. */
+function nearest(name: string): string {
+  const distance = (other: string) => [...new Set(name)].filter((letter) => !other.includes(letter)).length;
+  return Object.keys(LABS).sort((a, b) => distance(a) - distance(b))[0];
+}
+
+const [name, ...rest] = Deno.args;
+if (name === undefined) {
+  console.log(`Labs:\n${list()}\n\nRun one with: deno task lab <name> [--help]`);
+} else if (LABS[name] === undefined) {
+  console.error(`There is no lab "${name}". Did you mean "${nearest(name)}"? The labs are:\n${list()}`);
+  Deno.exit(2);
+} else {
+  const script = fileURLToPath(new URL(`./${LABS[name].folder}/lab.ts`, import.meta.url));
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", script, ...rest],
+    stdin: "inherit",
+    stdout: "inherit",
+    stderr: "inherit",
+  }).spawn();
+  // The child gets the terminal's Ctrl-C itself and cleans up; this process waits for it.
+  Deno.addSignalListener("SIGINT", () => {});
+  Deno.exit((await child.status).code);
+}
