@@ -177,7 +177,7 @@ export class Persistence {
     const { storage, settings, log } = this.#server;
     const orphans: string[] = [];
     for (const name of listed(storage, settings.dir)) {
-      if (/^temp-[0-9]+\.rdb$/.test(name)) orphans.push(`${settings.dir}/${name}`);
+      if (/^temp-[0-9]+(-save)?\.rdb$/.test(name)) orphans.push(`${settings.dir}/${name}`);
     }
     if (settings.appendonly) {
       const known = new Set([...this.aof.manifest.files, ...this.aof.manifest.history].map((file) => file.name));
@@ -245,10 +245,12 @@ export class Persistence {
 
   /** SAVE: on this thread, while everybody waits. Null when it is durable, else why not. */
   save(): string | null {
-    if (this.#running === "rdb") return "Background save already in progress";
-    const result = this.#runInline(this.#job("rdb", this.#tempRdbPath, false));
+    if (this.#running === "rdb" && !this.#cancelled) return "Background save already in progress";
+    // A child that was called off may still be writing its own file.
+    const path = `${this.#server.settings.dir}/temp-${this.#server.system.pid}-save.rdb`;
+    const result = this.#runInline(this.#job("rdb", path, false));
     this.#lastTryMs = this.#server.nowMs();
-    const error = result.ok ? this.#publishRdb() : result.error;
+    const error = result.ok ? this.#publishRdb(path) : result.error;
     if (error !== null) {
       this.#server.log.warning(`Error saving the DB: ${error}`);
       return `Cannot save the DB: ${error}`;
@@ -286,7 +288,11 @@ export class Persistence {
     const server = this.#server;
     this.#lastRdbCowBytes = server.memory.cow.copiedBytes;
     this.#lastBgsaveMs = server.nowMs() - this.#startedMs;
-    const error = result.ok ? this.#publishRdb() : result.error;
+    const error = this.#cancelled
+      ? this.#dropCancelled(result)
+      : result.ok
+      ? this.#publishRdb(this.#tempRdbPath)
+      : result.error;
     if (error === null) {
       server.log.notice("DB saved on disk");
       server.log.notice(
@@ -316,11 +322,18 @@ export class Persistence {
     this.#server.updateGates();
   }
 
+  /** A save that was called off may have finished all the same: its data is not wanted any more. */
+  #dropCancelled(result: SnapshotResult): string {
+    if (!result.ok) return result.error;
+    this.#server.storage.removeInBackground(this.#tempRdbPath).catch(() => {});
+    return "called off";
+  }
+
   /** Gives the written file its name, durably. Null, or why not. */
-  #publishRdb(): string | null {
+  #publishRdb(path: string): string | null {
     const { storage, settings } = this.#server;
     try {
-      storage.rename(this.#tempRdbPath, this.#rdbPath);
+      storage.rename(path, this.#rdbPath);
       storage.syncDirectory(settings.dir);
       return null;
     } catch (error) {

@@ -208,7 +208,9 @@ function leadingInteger(ctx: CommandContext, index: number): number {
 
 /** A non-negative integer, or NaN with the error replied. */
 function positive(ctx: CommandContext, index: number): number {
-  return ctx.count(index, "value is out of range, must be positive");
+  const error = "value is out of range, must be positive", value = ctx.integer(index, error);
+  if (value < 0) ctx.reply.error(error);
+  return value < 0 ? NaN : value;
 }
 
 /** "value:<i>", padded with zero bytes or cut to the length asked for. */
