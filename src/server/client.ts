@@ -91,8 +91,9 @@ export class Client implements ConnectionSink, ClientSession, WatchListener {
     this.#host.processInput(this);
   }
 
-  onClosed(_reason: string | null): void {
-    if (!this.closed && (this.reply.length > 0 || this.writing)) {
+  /** A peer that only stopped sending still gets its replies; one that is gone gets nothing. */
+  onClosed(reason: string | null): void {
+    if (reason === null && !this.closed && !this.closeAfterReply && (this.reply.length > 0 || this.writing)) {
       this.closeAfterReply = true;
       return this.#host.queueFlush(this);
     }
