@@ -16,6 +16,9 @@ import type { Server } from "./server.ts";
 const SLICE_US = 15_000;
 const STEP_BYTES = 256 * 1024;
 
+const ADVICE =
+  "The file is untouched: restore it from a backup, or move it away to start empty; redis-check-rdb says more.";
+
 /** The data set cannot be loaded: the server says why and exits with 1. */
 export class LoadFailedError extends Error {
   override name = "LoadFailedError";
@@ -244,7 +247,7 @@ export class RdbFileLoad {
       if (error instanceof Error && error.name.startsWith("Rdb")) {
         const { message, offsetBytes } = error as RdbCorruptError;
         this.#storage.close(this.#file);
-        throw new LoadFailedError(`Cannot load "${this.#path}": ${message} (at offset ${offsetBytes})`);
+        throw new LoadFailedError(`Cannot load "${this.#path}": ${message} (at offset ${offsetBytes}). ${ADVICE}`);
       }
       throw error;
     }

@@ -72,7 +72,7 @@ export class RdbLoad {
 
   #header(): void {
     this.#started = true;
-    const head = latin1Decode(this.#reader.bytes(MAGIC_BYTES));
+    const head = latin1Decode(this.#reader.bytes(Math.min(MAGIC_BYTES, this.#reader.totalBytes)));
     if (!head.startsWith("REDIS")) throw new RdbCorruptError("Wrong signature trying to load DB from file", 0);
     const version = Number(head.slice(5));
     if (!(version >= 1 && version <= RDB_VERSION_MAX)) {
