@@ -77,12 +77,14 @@ async function main(args: string[]): Promise<void> {
   if (!redisInstalled()) {
     fail("Cannot run the benchmark: redis-server 7.0 is not installed (Debian: apt install redis-server redis-tools)");
   }
+  const loadAverage = Deno.loadavg()[0];
   const children = new ChildProcesses();
   Deno.addSignalListener("SIGINT", () => void children.endAll().finally(() => Deno.exit(EXIT_INTERRUPTED)));
   try {
     const report = await runSections(options, children);
     console.log(report.toMarkdown());
-    if (options.jsonPath !== undefined) await writeJson(options, report);
+    console.log(`\nload average before the run: ${loadAverage.toFixed(2)} on ${navigator.hardwareConcurrency} CPUs`);
+    if (options.jsonPath !== undefined) await writeJson(options, report, loadAverage);
   } catch (error) {
     if (children.ended) return;
     console.error(`Benchmark stopped: ${error instanceof Error ? error.message : error}`);
@@ -101,12 +103,13 @@ function parseOrFail(args: string[]): BenchOptions {
   }
 }
 
-async function writeJson(options: BenchOptions, report: Report): Promise<void> {
+async function writeJson(options: BenchOptions, report: Report, loadAverage: number): Promise<void> {
   const document = {
     quick: options.quick,
     rounds: options.rounds,
     deno: Deno.version.deno,
     cpus: navigator.hardwareConcurrency,
+    loadAverage,
     rows: report.rows(),
   };
   await Deno.writeTextFile(options.jsonPath!, JSON.stringify(document, null, 2) + "\n");
