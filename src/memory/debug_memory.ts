@@ -80,6 +80,11 @@ export class DebugMemory extends LiveMemory {
     super.fill(address, offsetBytes, value, lengthBytes);
   }
 
+  override wordsOf(address: Address): Uint32Array {
+    this.#check(address, 0, 8, 4);
+    return super.wordsOf(address);
+  }
+
   override bytesOf(address: Address): Uint8Array {
     this.#check(address, 0, 1, 1);
     return super.bytesOf(address);

@@ -168,6 +168,15 @@ export class LiveMemory implements MemoryReader {
     return (address & GRANULE_MASK) << 3;
   }
 
+  /** The words of the segment that holds a block, and the block's first among them: for look-ups that read several. Read only. */
+  wordsOf(address: Address): Uint32Array {
+    return this.#words[address >>> SEGMENT_SHIFT];
+  }
+
+  wordOf(address: Address): number {
+    return (address & GRANULE_MASK) << 1;
+  }
+
   // ---- writing: barrier, then store ----------------------------------------------------------------------------
 
   setU8(address: Address, offsetBytes: number, value: number): void {

@@ -18,6 +18,8 @@ export interface BlockReader<Block> {
 }
 
 export const REPLY_BUFFER_BYTES = 16 * 1024;
+/** Lines up to this length are tried as ASCII first. */
+const SHORT_LINE_CHARS = 64;
 /** Longest line of type byte, number and CRLF. */
 const HEADER_BYTES_MAX = 24;
 const CR = 13, LF = 10;
@@ -249,10 +251,27 @@ export class ReplyWriter {
   }
 
   #line(type: number, text: string): void {
+    if (text.length <= SHORT_LINE_CHARS && this.#asciiLine(type, text)) return;
     const bytes = utf8Encode(text);
     this.#ensure(bytes.length + 3);
     this.buffer[this.length++] = type;
     this.#copy(bytes, 0, bytes.length);
     this.#crlf();
+  }
+
+  /** Writes a line of ASCII without a detour through bytes of its own; false, and nothing written, when it is not all ASCII. */
+  #asciiLine(type: number, text: string): boolean {
+    const start = this.length, length = text.length;
+    this.#ensure(length + 3);
+    const buffer = this.buffer;
+    for (let i = 0; i < length; i++) {
+      const code = text.charCodeAt(i);
+      if (code > 0x7f) return false;
+      buffer[start + 1 + i] = code;
+    }
+    buffer[start] = type;
+    this.length = start + 1 + length;
+    this.#crlf();
+    return true;
   }
 }

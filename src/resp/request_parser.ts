@@ -13,7 +13,8 @@ import { splitInlineArgs } from "./inline_args.ts";
 const INLINE_BYTES_MAX = 64 * 1024;
 const BUFFER_BYTES_START = 16 * 1024;
 const BIG_ARG_BYTES = 32 * 1024;
-const CR = 13, LF = 10, STAR = 0x2a, DOLLAR = 0x24;
+const CR = 13, LF = 10, STAR = 0x2a, DOLLAR = 0x24, ZERO = 0x30;
+const SPACE = 0x20, QUOTE = 0x22, APOSTROPHE = 0x27;
 const INT_MAX = 0x7fffffff;
 
 export const PARSE = { incomplete: 0, request: 1, error: 2 } as const;
@@ -32,6 +33,7 @@ export class RequestParser {
   #argsLeft = 0;
   #bulkLength = -1;
   #inRequest = false;
+  #numberEnd = -1;
 
   /** Room for the next bytes, at the end of what is there; at least `minBytes`, more when a large argument is expected. */
   room(minBytes: number): Uint8Array {
@@ -70,12 +72,30 @@ export class RequestParser {
     }
   }
 
+  /** Splits an inline request without quotes in place; false, and no arguments, when there are quotes or odd bytes. */
+  #splitPlain(lineEnd: number): boolean {
+    const buffer = this.buffer, args = this.args;
+    let from = -1;
+    for (let at = this.start; at < lineEnd; at++) {
+      const byte = buffer[at];
+      if (byte === SPACE) {
+        if (from >= 0) args.push(from, at - from);
+        from = -1;
+      } else if (byte < SPACE || byte === QUOTE || byte === APOSTROPHE) {
+        args.clear();
+        return false;
+      } else if (from < 0) from = at;
+    }
+    if (from >= 0) args.push(from, lineEnd - from);
+    return true;
+  }
+
   #nextArray(): number {
     const args = this.args, buffer = this.buffer;
     if (!this.#inRequest) {
-      const line = this.#lineEnd();
+      const count = this.#number();
+      const line = this.#numberEnd;
       if (line < 0) return this.#incompleteLine("too big mbulk count string");
-      const count = parseSafeInteger(buffer, this.start + 1, line - this.start - 1);
       if (!(count <= INT_MAX)) return this.#fail("invalid multibulk length");
       if (count > 10 && this.unauthenticated) return this.#fail("unauthenticated multibulk length");
       args.rawStart = this.start;
@@ -85,12 +105,12 @@ export class RequestParser {
     }
     while (this.#argsLeft > 0) {
       if (this.#bulkLength < 0) {
-        const line = this.#lineEnd();
+        const length = this.#number();
+        const line = this.#numberEnd;
         if (line < 0) return this.#incompleteLine("too big bulk count string");
         if (buffer[this.start] !== DOLLAR) {
           return this.#fail(`expected '$', got '${String.fromCharCode(buffer[this.start])}'`);
         }
-        const length = parseSafeInteger(buffer, this.start + 1, line - this.start - 1);
         if (!(length >= 0 && length <= this.bulkBytesMax)) return this.#fail("invalid bulk length");
         if (length > 16384 && this.unauthenticated) return this.#fail("unauthenticated bulk length");
         this.start = line + 2;
@@ -116,11 +136,38 @@ export class RequestParser {
       return PARSE.incomplete;
     }
     const lineEnd = newline > this.start && buffer[newline - 1] === CR ? newline - 1 : newline;
+    if (this.#splitPlain(lineEnd)) {
+      this.start = newline + 1;
+      return PARSE.request;
+    }
     const parts = splitInlineArgs(buffer, this.start, lineEnd);
     if (parts === null) return this.#fail("unbalanced quotes in request");
     this.start = newline + 1;
     this.args.setAll(parts);
     return PARSE.request;
+  }
+
+  /**
+   * The number on the line at `start`, after its type byte; NaN when it is none. `#numberEnd` is then where the line's CR is, or -1 when
+   * the line is not whole yet.
+   */
+  #number(): number {
+    const buffer = this.buffer, end = this.end - 1;
+    let at = this.start + 1, value = 0;
+    // Nearly always: up to nine digits and the CR.
+    for (const stop = Math.min(end, at + 9); at < stop; at++) {
+      const digit = buffer[at] - ZERO;
+      if (digit < 0 || digit > 9) break;
+      value = value * 10 + digit;
+    }
+    const isPlain = at < end && buffer[at] === CR &&
+      (at === this.start + 2 || (at > this.start + 2 && buffer[this.start + 1] !== ZERO));
+    if (isPlain) {
+      this.#numberEnd = at;
+      return value;
+    }
+    const line = this.#numberEnd = this.#lineEnd();
+    return line < 0 ? NaN : parseSafeInteger(buffer, this.start + 1, line - this.start - 1);
   }
 
   /** Position of the CR that ends the line at `start`, once its LF is there too; else -1. */

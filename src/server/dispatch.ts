@@ -49,6 +49,8 @@ export class Dispatcher {
   readonly #ctx: CommandContext;
   /** Inside EXEC or a replayed transaction: the unit is still open. */
   #inTransaction = false;
+  /** When the last command ended, while nothing else has come in between; else 0. */
+  #clockUs = 0;
   executedCommands = 0;
   /** Table id of commands that transactions need to know. */
   readonly #passesThroughMulti: ReadonlySet<Command>;
@@ -57,6 +59,11 @@ export class Dispatcher {
     this.#host = host, this.#ctx = host.context;
     const names = ["exec", "discard", "multi", "watch", "quit", "reset"];
     this.#passesThroughMulti = new Set(names.map((name) => host.table.named(name)!).filter((one) => one !== undefined));
+  }
+
+  /** Requests of a client follow: time that passed since the last command is not theirs. */
+  beginBatch(): void {
+    this.#clockUs = 0;
   }
 
   /** Runs the request that the client's parser holds. Returns false when it has to wait. */
@@ -94,7 +101,8 @@ export class Dispatcher {
     const ctx = this.#ctx, host = this.#host, reply = client.reply, keyspace = ctx.keyspace;
     ctx.client = client, ctx.reply = reply, ctx.db = client.db, ctx.args = args;
     keyspace.memory.cow.commandId = command.id;
-    const startUs = host.nowUs();
+    // The end of one command is the start of the next: the clock is read once a command.
+    const startUs = this.#clockUs > 0 ? this.#clockUs : host.nowUs();
     keyspace.nowMs = host.commandTimeMs(startUs);
     const dirty = keyspace.dirty, errors = reply.errors, start = reply.length;
     host.propagator.beginCommand(client.db.index);
@@ -105,7 +113,7 @@ export class Dispatcher {
       this.#failed(client, error, start);
     }
     host.propagator.endCommand(args, keyspace.dirty !== dirty);
-    const microseconds = host.nowUs() - startUs;
+    const endUs = this.#clockUs = host.nowUs(), microseconds = endUs - startUs;
     const statistics = command.statistics;
     statistics.calls++;
     statistics.microseconds += microseconds;

@@ -69,6 +69,7 @@ export class Pause {
   #resume(client: Client): void {
     if (client.closed) return;
     client.postponed = false;
+    this.#server.dispatcher.beginBatch();
     if (!this.#server.dispatcher.execute(client)) return this.postpone(client);
     client.connection.resumeReading();
     this.#server.processInput(client);

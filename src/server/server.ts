@@ -326,6 +326,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   processInput(client: Client): void {
     const parser = client.parser, before = parser.start;
     this.currentClient = client;
+    this.dispatcher.beginBatch();
     let requests = 0;
     while (!client.isClosing && !client.postponed && !this.isStopped) {
       const state = parser.next();

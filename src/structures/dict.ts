@@ -24,6 +24,8 @@ import {
 } from "../memory/mod.ts";
 
 const HEADER = { table0: 0, log0: 4, used0: 8, table1: 12, log1: 16, used1: 20, rehashAt: 24, sizeBytes: 32 } as const;
+/** The same in words, for the look-up, which reads the header's words directly. */
+const WORD = { table0: 0, log0: 1, table1: 3, log1: 4, rehashAt: 6 } as const;
 const NOT_REHASHING = 0xffffffff;
 const CHUNK_LOG2 = 12;
 const CHUNK_SLOTS = 1 << CHUNK_LOG2;
@@ -60,7 +62,7 @@ export function* entriesOf(memory: MemoryReader, dict: Address, batchSize: numbe
   const batch: EntryBatch = { at: new Uint32Array(batchSize * 2), count: 0 };
   for (const half of [0, HEADER.table1 - HEADER.table0]) {
     const table = memory.u32(dict, HEADER.table0 + half) as Address, log2 = memory.u32(dict, HEADER.log0 + half);
-    const slots = table === NONE ? 0 : 2 ** log2;
+    const slots = table === NONE ? 0 : slotCount(log2);
     for (let first = 0; first < slots; first += CHUNK_SLOTS) {
       const block = slotBlock(memory, table, log2, first);
       if (block === NONE) continue;
@@ -85,7 +87,7 @@ export function forEachEntry(memory: MemoryReader, dict: Address, visit: (entry:
 
 function forEachInTable(memory: MemoryReader, table: Address, log2: number, visit: (entry: Address) => void): void {
   if (table === NONE) return;
-  const slots = 2 ** log2;
+  const slots = slotCount(log2);
   for (let first = 0; first < slots; first += CHUNK_SLOTS) {
     const block = slotBlock(memory, table, log2, first);
     if (block === NONE) continue;
@@ -137,8 +139,8 @@ export class Dict {
 
   slots(dict: Address): number {
     const memory = this.#memory;
-    let slots = memory.u32(dict, HEADER.table0) === 0 ? 0 : 2 ** memory.u32(dict, HEADER.log0);
-    if (memory.u32(dict, HEADER.table1) !== 0) slots += 2 ** memory.u32(dict, HEADER.log1);
+    let slots = memory.u32(dict, HEADER.table0) === 0 ? 0 : slotCount(memory.u32(dict, HEADER.log0));
+    if (memory.u32(dict, HEADER.table1) !== 0) slots += slotCount(memory.u32(dict, HEADER.log1));
     return slots;
   }
 
@@ -148,12 +150,15 @@ export class Dict {
 
   /** The entry with this key, or NONE. Moves one slot along when a rehash is under way. */
   find(dict: Address, key: Uint8Array, keyBytes: number, length: number): Address {
-    const memory = this.#memory;
-    if (memory.u32(dict, HEADER.rehashAt) !== NOT_REHASHING) this.#rehashOnUse(dict);
+    const memory = this.#memory, header = memory.wordsOf(dict), at = memory.wordOf(dict);
+    if (header[at + WORD.rehashAt] !== NOT_REHASHING) this.#rehashOnUse(dict);
     const hash = this.#lastHash = this.#hash.hash(key, keyBytes, length);
-    const entry = this.#findIn(dict, 0, hash, key, keyBytes, length);
-    if (entry !== NONE || memory.u32(dict, HEADER.table1) === 0) return entry;
-    return this.#findIn(dict, 1, hash, key, keyBytes, length);
+    const table0 = header[at + WORD.table0] as Address;
+    if (table0 === NONE) return NONE;
+    const entry = this.#findIn(0, table0, header[at + WORD.log0], hash, key, keyBytes, length);
+    const table1 = header[at + WORD.table1] as Address;
+    if (entry !== NONE || table1 === NONE) return entry;
+    return this.#findIn(1, table1, header[at + WORD.log1], hash, key, keyBytes, length);
   }
 
   /** Links an entry whose key is not in the dict yet. May throw OutOfArenaError, having changed nothing. */
@@ -225,8 +230,8 @@ export class Dict {
   shrinkIfSparse(dict: Address): void {
     const memory = this.#memory;
     if (this.isRehashing(dict) || memory.snapshotLive || memory.u32(dict, HEADER.table0) === 0) return;
-    const slots = 2 ** memory.u32(dict, HEADER.log0), used = memory.u32(dict, HEADER.used0);
-    if (slots > 2 ** LOG2_MIN && used * 10 < slots) this.#resizeTo(dict, log2For(used));
+    const slots = slotCount(memory.u32(dict, HEADER.log0)), used = memory.u32(dict, HEADER.used0);
+    if (slots > slotCount(LOG2_MIN) && used * 10 < slots) this.#resizeTo(dict, log2For(used));
   }
 
   /**
@@ -257,7 +262,7 @@ export class Dict {
   randomEntry(dict: Address, random: (below: number) => number): Address {
     const memory = this.#memory;
     if (this.size(dict) === 0) return NONE;
-    const slots0 = 2 ** memory.u32(dict, HEADER.log0);
+    const slots0 = slotCount(memory.u32(dict, HEADER.log0));
     const first = this.isRehashing(dict) ? memory.u32(dict, HEADER.rehashAt) : 0;
     const slots = this.slots(dict);
     let entry: Address;
@@ -277,7 +282,7 @@ export class Dict {
    */
   takeSome(dict: Address, cursor: { slot: number }, entriesMax: number, take: (entry: Address) => void): number {
     const memory = this.#memory;
-    const slots0 = memory.u32(dict, HEADER.table0) === 0 ? 0 : 2 ** memory.u32(dict, HEADER.log0);
+    const slots0 = memory.u32(dict, HEADER.table0) === 0 ? 0 : slotCount(memory.u32(dict, HEADER.log0));
     const slots = this.slots(dict);
     let taken = 0, visits = entriesMax * EMPTY_VISITS_PER_STEP;
     while (cursor.slot < slots && taken < entriesMax && visits-- > 0) {
@@ -303,7 +308,7 @@ export class Dict {
   chainLengths(dict: Address, table: 0 | 1): number[] {
     const counts: number[] = [];
     if (this.#tableOf(dict, table) === NONE) return counts;
-    for (let slot = 0; slot < 2 ** this.#logOf(dict, table); slot++) {
+    for (let slot = 0; slot < slotCount(this.#logOf(dict, table)); slot++) {
       let length = 0;
       for (let e = this.#slotValue(dict, table, slot); e !== NONE; e = this.#memory.u32(e, 0) as Address) length++;
       counts[length] = (counts[length] ?? 0) + 1;
@@ -323,24 +328,28 @@ export class Dict {
     return this.#memory.u32(dict, HEADER.table0) === 0 ? -1 : this.#memory.u32(dict, HEADER.log0);
   }
 
-  #findIn(dict: Address, table: number, hash: number, key: Uint8Array, keyBytes: number, length: number): Address {
-    const memory = this.#memory;
-    const root = this.#tableOf(dict, table);
-    if (root === NONE) return NONE;
-    const log2 = this.#logOf(dict, table), slot = (hash & mask(log2)) >>> 0;
-    const block = slotBlock(memory, root, log2, slot);
+  #findIn(
+    table: number,
+    root: Address,
+    log2: number,
+    hash: number,
+    key: Uint8Array,
+    keyBytes: number,
+    length: number,
+  ): Address {
+    const memory = this.#memory, slot = (hash & mask(log2)) >>> 0, block = slotBlock(memory, root, log2, slot);
     if (block === NONE) return NONE;
     let previous = NONE, entry = memory.u32(block, (slot & CHUNK_MASK) << 2) as Address;
     while (entry !== NONE) {
+      const words = memory.wordsOf(entry), at = memory.wordOf(entry);
       if (
-        (memory.u32(entry, KEY_INFO) & KEY_LENGTH_MASK) === length &&
-        memory.equals(entry, this.#keyOffset, key, keyBytes, length)
+        (words[at + 1] & KEY_LENGTH_MASK) === length && memory.equals(entry, this.#keyOffset, key, keyBytes, length)
       ) {
         this.#previous = previous, this.#foundTable = table, this.#foundSlot = slot;
         return entry;
       }
       previous = entry;
-      entry = memory.u32(entry, 0) as Address;
+      entry = words[at] as Address;
     }
     return NONE;
   }
@@ -387,7 +396,7 @@ export class Dict {
   #freeTable(dict: Address, table: number): void {
     const memory = this.#memory, root = this.#tableOf(dict, table), log2 = this.#logOf(dict, table);
     if (root === NONE) return;
-    for (let i = 0; log2 > CHUNK_LOG2 && i < 2 ** (log2 - CHUNK_LOG2); i++) {
+    for (let i = 0; log2 > CHUNK_LOG2 && i < slotCount(log2 - CHUNK_LOG2); i++) {
       const chunk = memory.u32(root, i << 2) as Address;
       if (chunk !== NONE) this.#allocator.free(chunk);
     }
@@ -398,7 +407,7 @@ export class Dict {
     const root = this.#tableOf(dict, table), log2 = this.#logOf(dict, table);
     if (root === NONE) return 0;
     let bytes = this.#allocator.allocatedBytes(root);
-    for (let i = 0; log2 > CHUNK_LOG2 && i < 2 ** (log2 - CHUNK_LOG2); i++) {
+    for (let i = 0; log2 > CHUNK_LOG2 && i < slotCount(log2 - CHUNK_LOG2); i++) {
       if (this.#memory.u32(root, i << 2) !== 0) bytes += CHUNK_SLOTS * 4;
     }
     return bytes;
@@ -427,14 +436,14 @@ export class Dict {
       return;
     }
     const used = memory.u32(dict, HEADER.used0), log2 = memory.u32(dict, HEADER.log0);
-    if (used < 2 ** log2 || log2 === LOG2_MAX) return;
-    if (memory.snapshotLive && used < FORCE_RATIO * 2 ** log2) return;
+    if (used < slotCount(log2) || log2 === LOG2_MAX) return;
+    if (memory.snapshotLive && used < FORCE_RATIO * slotCount(log2)) return;
     this.#resizeTo(dict, log2For(used + 1));
   }
 
   #growthIsForced(dict: Address): boolean {
     return this.#memory.u32(dict, HEADER.used0) + this.#memory.u32(dict, HEADER.used1) >
-      FORCE_RATIO * 2 ** this.#memory.u32(dict, HEADER.log0);
+      FORCE_RATIO * slotCount(this.#memory.u32(dict, HEADER.log0));
   }
 
   #resizeTo(dict: Address, log2: number): void {
@@ -500,12 +509,17 @@ export class Dict {
 
 function log2For(entries: number): number {
   let log2 = LOG2_MIN;
-  while (log2 < LOG2_MAX && 2 ** log2 < entries) log2++;
+  while (log2 < LOG2_MAX && slotCount(log2) < entries) log2++;
   return log2;
 }
 
+/** Slots of a table; log2 is at most 31. */
+function slotCount(log2: number): number {
+  return (1 << log2) >>> 0;
+}
+
 function mask(log2: number): number {
-  return 2 ** log2 - 1;
+  return slotCount(log2) - 1;
 }
 
 /** Increments the bits of `cursor` under `mask` from the top down. */
