@@ -67,6 +67,8 @@ export class Command {
   readonly run: Handler;
   readonly statistics: CommandStatistics = new CommandStatistics();
   readonly subcommands: Map<string, Command> | null;
+  /** O(1) on one key or none: not worth reading the clock for each. */
+  readonly isQuick: boolean;
   /** Microseconds of recent calls, for latency percentiles; created with the first call when tracking is on. */
   latency: { record(microseconds: number): void } | null = null;
 
@@ -74,6 +76,7 @@ export class Command {
     this.facts = facts, this.fullName = facts.name, this.arity = facts.arity, this.id = id, this.run = run;
     this.flags = facts.flags.reduce((bits, flag) => bits | (FLAG_OF[flag] ?? 0), 0);
     this.subcommands = subcommands;
+    this.isQuick = (this.flags & FLAG.fast) !== 0 || facts.name === "set";
   }
 }
 

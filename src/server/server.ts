@@ -60,6 +60,8 @@ export interface ServerOptions {
 
 /** Bits of `gates`: why a command may have to be looked at before it runs. */
 const GATE = { auth: 1, loading: 2, diskError: 4, memory: 8, pause: 16, replicas: 32 } as const;
+/** A slow log threshold below this needs every command timed by itself. */
+const TIMED_TOGETHER_US = 1000;
 /** Requests of one client that run before others get their turn. */
 const REQUESTS_PER_TURN_MAX = 4096;
 
@@ -216,6 +218,8 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
       : null;
     this.memory.cow.tracing = settings.pagesTrace;
     this.latency.thresholdMs = settings.latencyMonitorThresholdMs;
+    const slow = settings.slowlogLogSlowerThanMicroseconds;
+    this.timesEachCommand = this.latency.thresholdMs > 0 || (slow >= 0 && slow < TIMED_TOGETHER_US);
     this.slowlog.trim(settings.slowlogMaxLen);
     this.log.level = settings.loglevel;
     for (const client of this.clients.values()) client.parser.bulkBytesMax = settings.protoMaxBulkBytes;
@@ -339,6 +343,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
       if (state === PARSE.error) this.#protocolError(client);
       break;
     }
+    this.dispatcher.endBatch();
     this.currentClient = null;
     this.statistics.inputBytes += Math.max(0, parser.start - before);
     client.lastInteractionMs = this.keyspace.nowMs;
@@ -437,9 +442,14 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     }
   }
 
+  timesEachCommand = false;
+
+  commandTimed(command: Command, microseconds: number): void {
+    if (this.settings.latencyTracking) (command.latency ??= new LatencyHistogram()).record(microseconds);
+  }
+
   commandRan(client: Client, command: Command, args: Args, microseconds: number): void {
     const settings = this.settings;
-    if (settings.latencyTracking) (command.latency ??= new LatencyHistogram()).record(microseconds);
     const slow = settings.slowlogLogSlowerThanMicroseconds;
     if (slow >= 0 && microseconds >= slow && (command.flags & FLAG.skipSlowlog) === 0) {
       this.slowlog.add(
