@@ -59,6 +59,8 @@ export class Dispatcher {
   readonly #ctx: CommandContext;
   /** Inside EXEC or a replayed transaction: the unit is still open. */
   #inTransaction = false;
+  /** Errors its client had got when the last queue was done: those are its commands', and EXEC did not fail by them. */
+  #errorsOfQueue = -1;
   /** When the last command ended, while nothing else has come in between; else 0. */
   #clockUs = 0;
   /** Commands that have run since the clock was read. */
@@ -125,16 +127,20 @@ export class Dispatcher {
     keyspace.nowMs = host.commandTimeMs(startUs);
     const dirty = keyspace.dirty, errors = reply.errors, start = reply.length;
     host.propagator.beginCommand(client.db.index);
-    if (host.hasMonitors && (command.flags & (FLAG.skipMonitor | FLAG.admin)) === 0) host.feedMonitors(client, args);
+    this.#errorsOfQueue = -1;
     try {
       command.run(ctx);
     } catch (error) {
       this.#failed(client, error, start);
     }
+    // Afterwards, so that EXEC comes after what it ran.
+    if (host.hasMonitors && (command.flags & (FLAG.skipMonitor | FLAG.admin)) === 0) host.feedMonitors(client, args);
     host.propagator.endCommand(args, keyspace.dirty !== dirty);
     this.executedCommands++;
     command.statistics.calls++;
-    if (reply.errors !== errors) command.statistics.failedCalls++, host.errorReplied(reply.lastError);
+    if (reply.errors !== errors && reply.errors !== this.#errorsOfQueue) {
+      command.statistics.failedCalls++, host.errorReplied(reply.lastError);
+    }
     const group = this.#group;
     group[this.#grouped++] = command;
     if (
@@ -164,6 +170,7 @@ export class Dispatcher {
     this.#inTransaction = true;
     for (const { command, args } of client.queue!) this.callNested(client, command, args);
     this.#inTransaction = false;
+    this.#errorsOfQueue = client.reply.errors;
     this.#host.propagator.suppress();
   }
 

@@ -4,9 +4,14 @@ import type { TimerId } from "../io/clock.ts";
 import type { Client } from "./client.ts";
 import type { Server } from "./server.ts";
 
+/** The longest time a timer can be set for. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 export class Pause {
   readonly #server: Server;
   readonly #held: Set<Client> = new Set();
+  /** Held until the pause ended; they go on before the turn's replies are sent. */
+  readonly #ready: Client[] = [];
   #untilMs = 0;
   #all = false;
   #timer: TimerId | null = null;
@@ -20,7 +25,7 @@ export class Pause {
   }
 
   get heldClients(): number {
-    return this.#held.size;
+    return this.#held.size + this.#ready.length;
   }
 
   /** Pauses writes, or everything; an earlier, longer pause stays as long, and "all" wins over "write". */
@@ -31,7 +36,7 @@ export class Pause {
     server.keyspace.expiryPaused = true;
     server.updateGates();
     if (this.#timer !== null) server.clock.clearTimer(this.#timer);
-    this.#timer = server.clock.setTimer(this.#untilMs - server.nowMs(), () => this.#expire());
+    this.#setTimer();
   }
 
   end(): void {
@@ -40,9 +45,15 @@ export class Pause {
     this.#timer = null, this.#untilMs = 0, this.#all = false;
     server.keyspace.expiryPaused = false;
     server.updateGates();
-    const held = [...this.#held];
+    this.#ready.push(...this.#held);
     this.#held.clear();
-    for (const client of held) this.#resume(client);
+    server.network.requestTurnEnd();
+  }
+
+  /** Runs what was held until the pause ended: between turns, never inside the command that ended it. */
+  resumeReady(): void {
+    if (this.#ready.length === 0) return;
+    for (const client of this.#ready.splice(0)) this.#resume(client);
   }
 
   /** Whether a command with these flags has to wait. */
@@ -63,7 +74,12 @@ export class Pause {
   #expire(): void {
     this.#timer = null;
     if (this.#server.nowMs() >= this.#untilMs) this.end();
-    else this.#timer = this.#server.clock.setTimer(this.#untilMs - this.#server.nowMs(), () => this.#expire());
+    else this.#setTimer();
+  }
+
+  #setTimer(): void {
+    const { clock } = this.#server;
+    this.#timer = clock.setTimer(Math.min(this.#untilMs - clock.nowMs(), TIMER_MS_MAX), () => this.#expire());
   }
 
   #resume(client: Client): void {

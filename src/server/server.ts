@@ -290,6 +290,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   onTurnEnd(): void {
     if (this.isStopped) return;
     this.#turnBaseMs = 0;
+    this.pause.resumeReady();
     if (!this.persistence.beforeReplies()) return;
     const pending = this.#pendingFlush;
     if (pending.length === 0) return;
@@ -545,13 +546,14 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     const flags = (client.isMonitor ? "O" : "") + (client.queue !== null ? "x" : "") + (client.postponed ? "b" : "") +
       (client.watchFailed ? "d" : "") + (client.closeAfterReply ? "c" : "") + (connection.isUnix ? "U" : "") +
       (client.noEvict ? "e" : "");
+    const executing = client === this.currentClient ? Math.max(0, parser.args.rawEnd - parser.args.rawStart) : 0;
     const seconds = (since: number) => Math.max(0, Math.floor((nowMs - since) / 1000));
     return `id=${client.id} addr=${connection.remoteAddress} laddr=${connection.localAddress} fd=${connection.fd} ` +
       `name=${client.name} age=${seconds(client.createdMs)} idle=${seconds(client.lastInteractionMs)} flags=${
         flags || "N"
       } ` +
       `db=${client.db.index} sub=0 psub=0 ssub=0 multi=${client.queue === null ? -1 : client.queue.length} ` +
-      `qbuf=${parser.end - parser.start} qbuf-free=${parser.buffer.length - parser.end} ` +
+      `qbuf=${parser.end - parser.start + executing} qbuf-free=${parser.buffer.length - parser.end} ` +
       `argv-mem=${parser.args.totalBytes} multi-mem=${client.queueBytes} rbs=${client.reply.buffer.length} ` +
       `rbp=${client.reply.buffer.length} obl=${client.reply.length} oll=0 omem=0 tot-mem=${client.memoryBytes} ` +
       `events=r cmd=${client.lastCommand?.fullName ?? "NULL"} user=default redir=-1 resp=${client.reply.protocol}`;
