@@ -43,6 +43,8 @@ import type { ValueType } from "./value_type.ts";
 const INLINE_BYTES_MAX = 1024;
 /** Longest text of a 64-bit integer. */
 const INTEGER_TEXT_BYTES_MAX = 20;
+/** Low byte of an entry's meta word for a string of encoding int. */
+const INTEGER_STRING = TYPE.string | (ENCODING.int << 4);
 /** Growing strings get as much again as they need, up to 1 MiB, as sds does. */
 const GROWTH_BYTES_MAX = 1 << 20;
 
@@ -194,23 +196,46 @@ export class Keyspace {
     expiresAtMs = NO_EXPIRY,
   ): Address {
     const found = this.lookupQuiet(db, key, keyBytes, keyLengthBytes);
-    const tail = this.#tail;
-    if (
-      valueLength <= INTEGER_TEXT_BYTES_MAX && looksNumeric(value, valueBytes, valueLength) &&
-      parseI64(value, valueBytes, valueLength, this.#integer)
-    ) {
-      tail.encoding = ENCODING.int, tail.inline = false, tail.valueWord = 0, tail.lengthBytes = 8;
-    } else {
-      tail.encoding = valueLength <= EMBSTR_BYTES_MAX ? ENCODING.embstr : ENCODING.raw;
-      this.#placeString(tail, value, valueBytes, valueLength, 0);
-    }
+    this.#describeString(value, valueBytes, valueLength);
     const entry = this.#storeTail(db, found, key, keyBytes, keyLengthBytes, expiresAtMs);
-    if (tail.inline) {
-      this.memory.copyIn(entry, tailOffset(this.memory.u32(entry, ENTRY.keyInfo)), value, valueBytes, valueLength);
-    } else if (tail.encoding === ENCODING.int) this.#writeInteger(entry, this.#integer.hi, this.#integer.lo);
+    this.#writeString(entry, value, valueBytes, valueLength);
     this.memory.cow.writtenBytes += valueLength;
     this.changed(db, key, keyBytes, keyLengthBytes);
     return entry;
+  }
+
+  /**
+   * A string's entry that is linked nowhere yet, encoded as `setString` would: for loaders, which link many at a time (`BulkLoad`) or
+   * free it again. `expiresAtMs` is a Unix time or NO_EXPIRY.
+   */
+  newString(
+    key: Uint8Array,
+    keyBytes: number,
+    keyLengthBytes: number,
+    value: Uint8Array,
+    valueBytes: number,
+    valueLength: number,
+    expiresAtMs: number,
+  ): Address {
+    this.#describeString(value, valueBytes, valueLength);
+    const entry = this.#newEntry(key, keyBytes, keyLengthBytes, TYPE.string, expiresAtMs);
+    this.#writeString(entry, value, valueBytes, valueLength);
+    this.memory.cow.writtenBytes += valueLength;
+    return entry;
+  }
+
+  /**
+   * Links an entry of the right key where the dict's last `find` found nothing, and indexes its expiry.
+   * @throws {OutOfArenaError} and then the entry has been freed
+   */
+  linkNew(db: Database, entry: Address): void {
+    try {
+      this.dict.insertMissed(db.dict, entry);
+    } catch (error) {
+      this.freeEntry(entry, false);
+      throw error;
+    }
+    if (hasExpiry(this.memory, entry)) this.#indexExpiry(db, entry);
   }
 
   /** Sets a key to a string of this very encoding (raw keeps digits a string): for results of APPEND, SETRANGE and for loaders. */
@@ -244,9 +269,7 @@ export class Keyspace {
     hi: number,
     lo: number,
   ): void {
-    if (
-      found !== NONE && encodingOf(this.memory, found) === ENCODING.int && typeOf(this.memory, found) === TYPE.string
-    ) {
+    if (found !== NONE && (this.memory.u32(found, ENTRY.meta) & 0xff) === INTEGER_STRING) {
       this.#writeInteger(found, hi, lo);
     } else {
       const tail = this.#tail;
@@ -260,8 +283,9 @@ export class Keyspace {
 
   /** Reads an int-encoded value. */
   readInteger(entry: Address, into: I64): void {
-    const at = intOffset(this.memory.u32(entry, ENTRY.keyInfo));
-    into.set(this.memory.u32(entry, at + 4) | 0, this.memory.u32(entry, at));
+    const words = this.memory.wordsOf(entry), first = this.memory.wordOf(entry);
+    const at = first + (intOffset(words[first + (ENTRY.keyInfo >> 2)]) >> 2);
+    into.set(words[at + 1] | 0, words[at]);
   }
 
   /**
@@ -524,6 +548,28 @@ export class Keyspace {
     this.memory.setU32(entry, at + 4, hi >>> 0);
   }
 
+  /** Describes a string in `#tail`; one that spells an integer is in `#integer` then. */
+  #describeString(value: Uint8Array, valueBytes: number, valueLength: number): void {
+    const tail = this.#tail;
+    if (
+      valueLength <= INTEGER_TEXT_BYTES_MAX && looksNumeric(value, valueBytes, valueLength) &&
+      parseI64(value, valueBytes, valueLength, this.#integer)
+    ) {
+      tail.encoding = ENCODING.int, tail.inline = false, tail.valueWord = 0, tail.lengthBytes = 8;
+      return;
+    }
+    tail.encoding = valueLength <= EMBSTR_BYTES_MAX ? ENCODING.embstr : ENCODING.raw;
+    this.#placeString(tail, value, valueBytes, valueLength, 0);
+  }
+
+  /** Writes what of the string that `#tail` describes lives in the entry. */
+  #writeString(entry: Address, value: Uint8Array, valueBytes: number, valueLength: number): void {
+    const tail = this.#tail;
+    if (tail.inline) {
+      this.memory.copyIn(entry, tailOffset(this.memory.u32(entry, ENTRY.keyInfo)), value, valueBytes, valueLength);
+    } else if (tail.encoding === ENCODING.int) this.#writeInteger(entry, this.#integer.hi, this.#integer.lo);
+  }
+
   /** Decides where a string's bytes go; a block of their own is allocated and filled here. */
   #placeString(tail: Tail, value: Uint8Array, valueBytes: number, length: number, slackBytes: number): void {
     tail.inline = length + slackBytes <= INLINE_BYTES_MAX;
@@ -550,13 +596,11 @@ export class Keyspace {
     type: number = TYPE.string,
   ): Address {
     const memory = this.memory, tail = this.#tail;
-    const oldInfo = found === NONE ? 0 : memory.u32(found, ENTRY.keyInfo);
+    if (found === NONE) return this.#createEntry(db, key, keyBytes, keyLengthBytes, type, expiresAtMs);
+    const oldInfo = memory.u32(found, ENTRY.keyInfo);
     const expiry = expiresAtMs === KEEP_EXPIRY ? oldInfo & HAS_EXPIRY : expiresAtMs >= 0 ? HAS_EXPIRY : 0;
     const info = keyLengthBytes | expiry | (tail.inline ? INLINE : 0);
-    const sizeBytes = tail.encoding === ENCODING.int && type === TYPE.string
-      ? intOffset(info) + 8
-      : tailOffset(info) + tail.lengthBytes;
-    if (found === NONE) return this.#createEntry(db, key, keyBytes, keyLengthBytes, info, sizeBytes, type, expiresAtMs);
+    const sizeBytes = this.#entryBytes(info, type);
     const sameBlock = (oldInfo & HAS_EXPIRY) === expiry &&
       this.allocator.sizeFor(sizeBytes) === this.allocator.allocatedBytes(found);
     const entry = sameBlock ? found : this.#allocateFor(tail, sizeBytes);
@@ -584,29 +628,40 @@ export class Keyspace {
     key: Uint8Array,
     keyBytes: number,
     keyLengthBytes: number,
-    info: number,
-    sizeBytes: number,
+    type: number,
+    expiresAtMs: number,
+  ): Address {
+    const entry = this.#newEntry(key, keyBytes, keyLengthBytes, type, expiresAtMs);
+    this.linkNew(db, entry);
+    return entry;
+  }
+
+  /** An entry for the value that `#tail` describes, linked nowhere. */
+  #newEntry(
+    key: Uint8Array,
+    keyBytes: number,
+    keyLengthBytes: number,
     type: number,
     expiresAtMs: number,
   ): Address {
     const memory = this.memory, tail = this.#tail;
-    const entry = this.#allocateFor(tail, sizeBytes);
+    const info = keyLengthBytes | (expiresAtMs >= 0 ? HAS_EXPIRY : 0) | (tail.inline ? INLINE : 0);
+    const entry = this.#allocateFor(tail, this.#entryBytes(info, type));
     memory.setU32(entry, ENTRY.keyInfo, info);
     memory.setU32(entry, ENTRY.meta, (type | (tail.encoding << 4) | (this.#freshAccess(NONE) << 8)) >>> 0);
     memory.setU32(entry, ENTRY.valueWord, tail.valueWord);
     memory.copyIn(entry, ENTRY.key, key, keyBytes, keyLengthBytes);
-    try {
-      this.dict.insertMissed(db.dict, entry);
-    } catch (error) {
-      this.freeEntry(entry, false);
-      throw error;
-    }
-    if (expiresAtMs >= 0) {
-      memory.setU64(entry, expiryOffset(keyLengthBytes), expiresAtMs);
-      this.#indexExpiry(db, entry);
-    }
+    if (expiresAtMs >= 0) memory.setU64(entry, expiryOffset(keyLengthBytes), expiresAtMs);
     memory.cow.writtenBytes += keyLengthBytes;
     return entry;
+  }
+
+  /** Bytes of an entry with the value that `#tail` describes. */
+  #entryBytes(info: number, type: number): number {
+    const tail = this.#tail;
+    return tail.encoding === ENCODING.int && type === TYPE.string
+      ? intOffset(info) + 8
+      : tailOffset(info) + tail.lengthBytes;
   }
 
   /** A block for an entry; when there is none, the value's own block must not leak. */
