@@ -177,7 +177,7 @@ export class Persistence {
     const { storage, settings, log } = this.#server;
     const orphans: string[] = [];
     for (const name of listed(storage, settings.dir)) {
-      if (/^temp-[0-9]+(-save)?\.rdb$/.test(name)) orphans.push(`${settings.dir}/${name}`);
+      if (/^temp-[0-9]+(-child)?\.rdb$/.test(name)) orphans.push(`${settings.dir}/${name}`);
     }
     if (settings.appendonly) {
       const known = new Set([...this.aof.manifest.files, ...this.aof.manifest.history].map((file) => file.name));
@@ -247,7 +247,7 @@ export class Persistence {
   save(): string | null {
     if (this.#running === "rdb" && !this.#cancelled) return "Background save already in progress";
     // A child that was called off may still be writing its own file.
-    const path = `${this.#server.settings.dir}/temp-${this.#server.system.pid}-save.rdb`;
+    const path = `${this.#server.settings.dir}/temp-${this.#server.system.pid}.rdb`;
     const result = this.#runInline(this.#job("rdb", path, false));
     this.#lastTryMs = this.#server.nowMs();
     const error = result.ok ? this.#publishRdb(path) : result.error;
@@ -440,7 +440,7 @@ export class Persistence {
   }
 
   get #tempRdbPath(): string {
-    return `${this.#server.settings.dir}/temp-${this.#server.system.pid}.rdb`;
+    return `${this.#server.settings.dir}/temp-${this.#server.system.pid}-child.rdb`;
   }
 
   #startChild(kind: "rdb" | "aof", job: SnapshotJob, ended: (result: SnapshotResult) => void): void {
