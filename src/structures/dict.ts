@@ -151,7 +151,7 @@ export class Dict {
   /** The entry with this key, or NONE. Moves one slot along when a rehash is under way. */
   find(dict: Address, key: Uint8Array, keyBytes: number, length: number): Address {
     const memory = this.#memory, header = memory.wordsOf(dict), at = memory.wordOf(dict);
-    if (header[at + WORD.rehashAt] !== NOT_REHASHING) this.#rehashOnUse(dict);
+    if (header[at + WORD.rehashAt] !== NOT_REHASHING) this.rehashOnUse(dict, 1);
     const hash = this.#lastHash = this.#hash.hash(key, keyBytes, length);
     const table0 = header[at + WORD.table0] as Address;
     if (table0 === NONE) return NONE;
@@ -161,9 +161,46 @@ export class Dict {
     return this.#findIn(1, table1, header[at + WORD.log1], hash, key, keyBytes, length);
   }
 
+  /** The hash that `findHashed` wants of a linked or unlinked entry. */
+  hashOf(entry: Address): number {
+    const memory = this.#memory, length = memory.u32(entry, KEY_INFO) & KEY_LENGTH_MASK;
+    return this.#hash.hash(memory.bytesOf(entry), memory.placeOf(entry) + this.#keyOffset, length);
+  }
+
+  /** `find` for the key of an unlinked entry whose hash is known; leaves moving slots along to `rehashOnUse`. */
+  findHashed(dict: Address, entry: Address, hash: number): Address {
+    const memory = this.#memory, length = memory.u32(entry, KEY_INFO) & KEY_LENGTH_MASK;
+    const key = memory.bytesOf(entry), keyBytes = memory.placeOf(entry) + this.#keyOffset;
+    this.#lastHash = hash;
+    const table0 = memory.u32(dict, HEADER.table0) as Address, table1 = memory.u32(dict, HEADER.table1) as Address;
+    const found = table0 === NONE
+      ? NONE
+      : this.#findIn(0, table0, memory.u32(dict, HEADER.log0), hash, key, keyBytes, length);
+    if (found !== NONE || table1 === NONE) return found;
+    return this.#findIn(1, table1, memory.u32(dict, HEADER.log1), hash, key, keyBytes, length);
+  }
+
+  /**
+   * Reads the slots and first entries that inserts of `count` hashes will read, each read independent of the others, so that the
+   * processor waits for many at once. Returns a number that means nothing, but keeps the reads from being optimized away.
+   */
+  warm(dict: Address, hashes: Uint32Array, heads: Uint32Array, count: number): number {
+    const memory = this.#memory, half = this.isRehashing(dict) ? HEADER.table1 - HEADER.table0 : 0;
+    const table = memory.u32(dict, HEADER.table0 + half) as Address, log2 = memory.u32(dict, HEADER.log0 + half);
+    if (table === NONE) return 0;
+    const slots = mask(log2);
+    for (let i = 0; i < count; i++) {
+      const slot = (hashes[i] & slots) >>> 0, block = slotBlock(memory, table, log2, slot);
+      heads[i] = block === NONE ? NONE : memory.u32(block, (slot & CHUNK_MASK) << 2);
+    }
+    let sum = 0;
+    for (let i = 0; i < count; i++) if (heads[i] !== NONE) sum ^= memory.u32(heads[i] as Address, KEY_INFO);
+    return sum;
+  }
+
   /** Links an entry whose key is not in the dict yet. May throw OutOfArenaError, having changed nothing. */
   insert(dict: Address, entry: Address): void {
-    this.#insertHashed(dict, entry, this.#hashOf(entry));
+    this.#insertHashed(dict, entry, this.hashOf(entry));
   }
 
   /** The same for the key that the last `find` did not find. */
@@ -361,11 +398,6 @@ export class Dict {
     this.#memory.setU32(block, (slot & CHUNK_MASK) << 2, target);
   }
 
-  #hashOf(entry: Address): number {
-    const memory = this.#memory, length = memory.u32(entry, KEY_INFO) & KEY_LENGTH_MASK;
-    return this.#hash.hash(memory.bytesOf(entry), memory.placeOf(entry) + this.#keyOffset, length);
-  }
-
   #link(dict: Address, table: number, entry: Address, hash: number): void {
     const memory = this.#memory;
     const log2 = this.#logOf(dict, table), slot = (hash & mask(log2)) >>> 0;
@@ -459,9 +491,9 @@ export class Dict {
   }
 
   /** A step on the way of another command; with the arena full the rehash waits, and the command does not suffer. */
-  #rehashOnUse(dict: Address): void {
+  rehashOnUse(dict: Address, slots: number): void {
     try {
-      this.rehash(dict, 1);
+      this.rehash(dict, slots);
     } catch (error) {
       if (!(error instanceof OutOfArenaError)) throw error;
     }
@@ -487,7 +519,7 @@ export class Dict {
     while (entry !== NONE) {
       const next = memory.u32(entry, 0) as Address;
       // Linking may need a chunk and fail; until it succeeds the entry stays where it was.
-      this.#link(dict, 1, entry, this.#hashOf(entry));
+      this.#link(dict, 1, entry, this.hashOf(entry));
       memory.setU32(block, place, next);
       memory.setU32(dict, HEADER.used0, memory.u32(dict, HEADER.used0) - 1);
       memory.setU32(dict, HEADER.used1, memory.u32(dict, HEADER.used1) + 1);

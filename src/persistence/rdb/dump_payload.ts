@@ -2,11 +2,12 @@
  * What DUMP gives and RESTORE takes: type byte and value as in RDB, then the RDB version (2 bytes) and a CRC-64 of all before (8 bytes).
  */
 import { Crc64 } from "../../base/crc64.ts";
+import { BulkLoad } from "../../keyspace/bulk_load.ts";
 import { typeOf } from "../../keyspace/entry.ts";
 import type { Address, MemoryReader } from "../../memory/mod.ts";
 import { codecOfType, codecOfTypeByte, type LoadTarget } from "./rdb_codec.ts";
 import { RDB_VERSION } from "./rdb_format.ts";
-import { RdbReader } from "./rdb_reader.ts";
+import { RdbCorruptError, RdbReader } from "./rdb_reader.ts";
 import { RdbWriter } from "./rdb_writer.ts";
 
 const FOOTER_BYTES = 10;
@@ -40,11 +41,27 @@ export function isPayloadIntact(payload: Uint8Array, verifyChecksum: boolean): b
   return crc.equalsLittleEndian(payload, payload.length - 8);
 }
 
-/** Loads an intact payload's value into the target's key; false when its content is damaged or of a type that is not known. */
+/**
+ * Gives an intact payload's value to the target's key, replacing what it held; false, and nothing has changed, when the content is
+ * damaged or of a type that is not known.
+ */
 export function loadPayload(payload: Uint8Array, target: LoadTarget): boolean {
   const reader = RdbReader.ofBytes(payload.subarray(0, payload.length - FOOTER_BYTES));
   const typeByte = reader.byte(), codec = codecOfTypeByte(typeByte);
   if (codec === undefined) return false;
-  codec.read(reader, typeByte, target);
-  return reader.offsetBytes === reader.totalBytes;
+  let entry: Address;
+  try {
+    entry = codec.read(reader, typeByte, target);
+  } catch (error) {
+    if (error instanceof RdbCorruptError) return false;
+    throw error;
+  }
+  if (reader.offsetBytes !== reader.totalBytes) {
+    target.keyspace.freeEntry(entry, false);
+    return false;
+  }
+  const bulk = new BulkLoad(target.keyspace, true);
+  bulk.add(target.db, entry, 0);
+  bulk.flush();
+  return true;
 }

@@ -9,7 +9,7 @@ import type { RdbReader } from "./rdb_reader.ts";
 import type { RdbWriter } from "./rdb_writer.ts";
 import { stringCodec } from "./string_codec.ts";
 
-/** The key a value is loaded into, and when it expires (a Unix time, or NO_EXPIRY). */
+/** The key a value is loaded for, and when it expires (a Unix time, or NO_EXPIRY). */
 export interface LoadTarget {
   readonly keyspace: Keyspace;
   db: Database;
@@ -25,7 +25,7 @@ export interface RdbCodec {
   readonly typeBytes: readonly number[];
   typeByteOf(memory: MemoryReader, entry: Address): number;
   write(writer: RdbWriter, memory: MemoryReader, entry: Address): void;
-  /** Reads a value and stores it at the target's key; returns the entry. */
+  /** Reads a value into a new entry with the target's key and expiry, which the caller links or frees. */
   read(reader: RdbReader, typeByte: number, target: LoadTarget): Address;
 }
 

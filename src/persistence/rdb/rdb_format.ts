@@ -9,6 +9,7 @@ export const RDB_VERSION = 10;
 export const RDB_VERSION_MAX = 12;
 
 export const OPCODE = {
+  slotInfo: 244,
   function2: 245,
   functionPreGa: 246,
   moduleAux: 247,
@@ -45,6 +46,10 @@ export const TYPE_BYTE_NAMES: Readonly<Record<number, string>> = {
   19: "stream",
   20: "set (listpack)",
   21: "stream",
+  22: "hash (with field expiry)",
+  23: "hash (listpack with field expiry)",
+  24: "hash (with field expiry)",
+  25: "hash (listpack with field expiry)",
 };
 
 export const LENGTH_KIND = { bits6: 0, bits14: 1, wide: 2, special: 3 } as const;

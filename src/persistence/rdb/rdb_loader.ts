@@ -5,7 +5,9 @@
  * Keys that have expired are left out, except when the file is the base of an AOF: then they stay, and the log says what became of them.
  */
 import { latin1Decode } from "../../base/bytes.ts";
+import type { Address } from "../../memory/mod.ts";
 import { lfuStamp, lruStamp } from "../../keyspace/access_clock.ts";
+import { BulkLoad, DuplicateKeyError } from "../../keyspace/bulk_load.ts";
 import { type Keyspace, NO_EXPIRY } from "../../keyspace/keyspace.ts";
 import { codecOfTypeByte, type LoadTarget } from "./rdb_codec.ts";
 import { OPCODE, RDB_VERSION_MAX, TYPE_BYTE_NAMES } from "./rdb_format.ts";
@@ -31,10 +33,10 @@ export class RdbLoad {
   readonly #reader: RdbReader;
   readonly #options: RdbLoadOptions;
   readonly #target: LoadTarget;
+  readonly #bulk: BulkLoad;
   readonly path: string;
   keysLoaded = 0;
   keysExpired = 0;
-  emptyKeysSkipped = 0;
   #started = false;
   #done = false;
   #checksumVersion = false;
@@ -45,6 +47,7 @@ export class RdbLoad {
     this.path = path, this.#options = options;
     this.#reader = new RdbReader(readAt, totalBytes);
     const keyspace = options.keyspace;
+    this.#bulk = new BulkLoad(keyspace, options.merge);
     this.#target = {
       keyspace,
       db: keyspace.databases[0],
@@ -66,7 +69,13 @@ export class RdbLoad {
   step(budgetBytes: number): boolean {
     const reader = this.#reader, until = reader.offsetBytes + budgetBytes;
     if (!this.#started) this.#header();
-    while (!this.#done && reader.offsetBytes < until) this.#next();
+    try {
+      while (!this.#done && reader.offsetBytes < until) this.#next();
+      // Between steps others look at the keys.
+      this.#bulk.flush();
+    } catch (error) {
+      throw error instanceof DuplicateKeyError ? duplicatedKey(error) : error;
+    }
     return this.#done;
   }
 
@@ -74,9 +83,9 @@ export class RdbLoad {
     this.#started = true;
     const head = latin1Decode(this.#reader.bytes(Math.min(MAGIC_BYTES, this.#reader.totalBytes)));
     if (!head.startsWith("REDIS")) throw new RdbCorruptError("Wrong signature trying to load DB from file", 0);
-    const version = Number(head.slice(5));
+    const digits = head.slice(5), version = /^[0-9]{4}$/.test(digits) ? Number(digits) : 0;
     if (!(version >= 1 && version <= RDB_VERSION_MAX)) {
-      throw new RdbCorruptError(`Can't handle RDB format version ${head.slice(5)}`, 5);
+      throw new RdbCorruptError(`Can't handle RDB format version ${version}`, 5);
     }
     this.#checksumVersion = version >= 5;
   }
@@ -86,10 +95,10 @@ export class RdbLoad {
     const reader = this.#reader, target = this.#target, type = reader.byte();
     switch (type) {
       case OPCODE.expireTime:
-        target.expiresAtMs = (reader.u32() | 0) * 1000;
+        target.expiresAtMs = expiryOf((reader.u32() | 0) * 1000);
         break;
       case OPCODE.expireTimeMs:
-        target.expiresAtMs = reader.i64();
+        target.expiresAtMs = expiryOf(reader.i64());
         break;
       case OPCODE.frequency:
         this.#frequency = reader.byte();
@@ -102,6 +111,10 @@ export class RdbLoad {
         break;
       case OPCODE.resizeDb:
         this.#resize(reader.length(), reader.length());
+        break;
+      case OPCODE.slotInfo:
+        // Sizes of a cluster's slot, a hint like RESIZEDB.
+        reader.length(), reader.length(), reader.length();
         break;
       case OPCODE.aux:
         this.#aux(reader.stringText(), reader.stringText());
@@ -137,15 +150,18 @@ export class RdbLoad {
   }
 
   #aux(name: string, value: string): void {
-    if (name === "redis-ver") this.#options.log(`Loading RDB produced by version ${value}`);
+    if (name.startsWith("%")) this.#options.log(`RDB '${name}': ${value}`);
+    else if (name === "redis-ver") this.#options.log(`Loading RDB produced by version ${value}`);
     else if (name === "ctime") {
       const age = Math.max(0, Math.floor(this.#options.nowMs / 1000) - Number(value));
       this.#options.log(`RDB age ${age} seconds`);
     } else if (name === "used-mem") {
       this.#options.log(`RDB memory usage when created ${(Number(value) / 1024 / 1024).toFixed(2)} Mb`);
-    }
+    } else if (name === "aof-preamble" && Number(value) !== 0) this.#options.log("RDB has an AOF tail");
+    else if (name === "aof-base" && Number(value) !== 0) this.#options.log("RDB is base AOF");
   }
 
+  /** A module's data that belongs to no key is of no use here, and the log says that it was left out. */
   #skipModuleAux(): void {
     const reader = this.#reader;
     reader.length();
@@ -156,45 +172,47 @@ export class RdbLoad {
       else if (opcode === 5) reader.string();
       else throw reader.corrupt(`unknown module value opcode ${opcode}`);
     }
+    this.#options.log("The file holds data of a module that belongs to no key; it was left out.");
   }
 
   #key(typeByte: number): void {
-    const reader = this.#reader, target = this.#target, { keyspace, nowMs, keepExpired, merge } = this.#options;
+    const reader = this.#reader, target = this.#target, { keyspace, nowMs, keepExpired } = this.#options;
+    const offsetBytes = reader.offsetBytes - 1;
     reader.string();
     if (target.key.length < reader.stringLength) target.key = new Uint8Array(reader.stringLength * 2);
-    target.key.set(reader.stringBytes.subarray(reader.stringAt, reader.stringAt + reader.stringLength));
+    copyBytes(reader.stringBytes, reader.stringAt, target.key, reader.stringLength);
     target.keyLength = reader.stringLength;
     const codec = codecOfTypeByte(typeByte);
-    if (codec === undefined) throw this.#unknownType(typeByte);
-    const sizeBefore = keyspace.size(target.db);
-    const expired = target.expiresAtMs >= 0 && target.expiresAtMs < nowMs && !keepExpired;
+    if (codec === undefined) throw this.#unknownType(typeByte, offsetBytes);
     const entry = codec.read(reader, typeByte, target);
-    if (keyspace.size(target.db) === sizeBefore && !merge) {
-      throw reader.corrupt(
-        `duplicated key '${latin1Decode(target.key, 0, target.keyLength)}' in database ${target.db.index}`,
-      );
-    }
-    if (expired) {
-      keyspace.remove(target.db, target.key, 0, target.keyLength, false);
+    if (target.expiresAtMs >= 0 && target.expiresAtMs < nowMs && !keepExpired) {
+      keyspace.freeEntry(entry, false);
       this.keysExpired++;
     } else {
+      if (this.#frequency >= 0 || this.#idleSeconds >= 0) this.#setAccess(entry);
+      this.#bulk.add(target.db, entry, offsetBytes);
       this.keysLoaded++;
-      if (this.#frequency >= 0 && this.#options.usesLfu) keyspace.setAccess(entry, lfuStamp(this.#frequency, nowMs));
-      if (this.#idleSeconds >= 0 && !this.#options.usesLfu) {
-        keyspace.setAccess(entry, lruStamp(Math.max(0, nowMs - this.#idleSeconds * 1000)));
-      }
     }
     this.#options.onKey();
     target.expiresAtMs = NO_EXPIRY;
     this.#idleSeconds = this.#frequency = -1;
   }
 
-  #unknownType(typeByte: number): RdbCorruptError {
+  #setAccess(entry: Address): void {
+    const { keyspace, nowMs, usesLfu } = this.#options;
+    if (this.#frequency >= 0 && usesLfu) keyspace.setAccess(entry, lfuStamp(this.#frequency, nowMs));
+    if (this.#idleSeconds >= 0 && !usesLfu) {
+      keyspace.setAccess(entry, lruStamp(Math.max(0, nowMs - this.#idleSeconds * 1000)));
+    }
+  }
+
+  #unknownType(typeByte: number, offsetBytes: number): RdbCorruptError {
     const key = latin1Decode(this.#target.key, 0, this.#target.keyLength), name = TYPE_BYTE_NAMES[typeByte];
-    return this.#reader.corrupt(
+    return new RdbCorruptError(
       name === undefined
         ? `unknown value type ${typeByte} at key '${key}'`
         : `key '${key}' holds a ${name}, which this server does not have yet`,
+      offsetBytes,
     );
   }
 
@@ -206,6 +224,22 @@ export class RdbLoad {
     if (outcome === "absent") this.#options.log("RDB file was saved with checksum disabled: no check performed.");
     else if (outcome === "no") throw this.#reader.corrupt("Wrong RDB checksum: RDB CRC error. Aborting now.");
   }
+}
+
+/** A time to live as an entry keeps it: -1 is none in the file too; another negative time has passed long ago. */
+function expiryOf(atMs: number): number {
+  return atMs === -1 ? NO_EXPIRY : Math.max(0, atMs);
+}
+
+function copyBytes(source: Uint8Array, sourceAt: number, target: Uint8Array, length: number): void {
+  for (let i = 0; i < length; i++) target[i] = source[sourceAt + i];
+}
+
+function duplicatedKey(error: DuplicateKeyError): RdbCorruptError {
+  return new RdbCorruptError(
+    `RDB has duplicated key '${latin1Decode(error.key, 0, error.key.length)}' in DB ${error.database}`,
+    error.offsetBytes,
+  );
 }
 
 export { RdbCorruptError, RdbTruncatedError };

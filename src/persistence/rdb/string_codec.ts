@@ -21,14 +21,14 @@ function write(writer: RdbWriter, memory: MemoryReader, entry: Address): void {
 
 function read(reader: RdbReader, _typeByte: number, target: LoadTarget): Address {
   reader.string();
-  return target.keyspace.setString(
-    target.db,
+  const { stringBytes, stringAt, stringLength } = reader;
+  return target.keyspace.newString(
     target.key,
     0,
     target.keyLength,
-    reader.stringBytes,
-    reader.stringAt,
-    reader.stringLength,
+    stringBytes,
+    stringAt,
+    stringLength,
     target.expiresAtMs,
   );
 }
