@@ -244,7 +244,7 @@ function report(rows: readonly Row[], o: Options, seen: readonly string[]): stri
         title: "Memory over the time of the save",
         note: "Data and before-images together, in MiB, from the freeze to the end of each save.",
         options: {
-          x: { label: "ms since the freeze" },
+          x: { label: "ms since the freeze", labelOffset: 42 },
           y: { label: "MiB", grid: true, zero: true },
           color: colour,
           marks: [plotLine(timeline)],
@@ -254,7 +254,7 @@ function report(rows: readonly Row[], o: Options, seen: readonly string[]): stri
         title: "Peak memory against normal",
         note: "1.0 is the memory before the save; 2.0 means that every page was copied.",
         options: {
-          x: { label: "hot set", domain },
+          x: { label: "hot set", domain, labelOffset: 42 },
           y: { label: "peak ÷ normal", grid: true, domain: [0, 2.2] },
           color: { domain, range: [...COLOURS] },
           marks: [plotBars(rows.map((row) => ({ hot: percent(row), ratio: row.peakBytes / row.normalBytes })))],

@@ -10,10 +10,11 @@ export const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"] as const;
 const STYLE = `
 :root { color-scheme: light dark; --text: #1c1c1e; --soft: #5c5c62; --page: #ffffff; --line: #d8d8dc; }
 @media (prefers-color-scheme: dark) { :root { --text: #ececf0; --soft: #a4a4ac; --page: #17171a; --line: #3a3a40; } }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--text); background: var(--page); max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--text); background: var(--page); max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2rem; } p { max-width: 46rem; } .soft { color: var(--soft); }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .3rem .8rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
+.scroll > svg, .scroll > figure > svg { min-width: 38rem; } figure { margin: 0; }
 svg { max-width: 100%; height: auto; background: none !important; color: var(--text); }
 `;
 
