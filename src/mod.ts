@@ -207,6 +207,7 @@ export function hostSystem(configFile: string): HostSystem {
     pid: process.pid,
     physicalMemoryBytes: process.physicalMemoryBytes(),
     residentBytes: process.residentBytes,
+    collectGarbage: process.collectGarbage,
     cpuSeconds: process.cpuSeconds,
     osText: process.osText(),
     executable: process.executable(),

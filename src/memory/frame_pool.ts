@@ -11,6 +11,10 @@ export class FramePool {
     this.#framesMax = framesMax;
   }
 
+  get takenFrames(): number {
+    return this.#taken;
+  }
+
   /** The next free frame's number in the address space, or -1 when there is none left. */
   take(): number {
     if (this.#taken >= this.#framesMax) return -1;

@@ -74,6 +74,9 @@ export class LiveMemory implements MemoryReader {
   #epoch = 1;
   #snapshotLive = false;
   #frames: FramePool | null = null;
+  readonly #spareFrames: SharedArrayBuffer[] = [];
+  /** Bytes that are committed for frames although no snapshot uses them now. */
+  spareFrameBytes = 0;
   #control = new Int32Array(new SharedArrayBuffer(CONTROL.words * 4));
   #dataSegments = 0;
   #copiedPages = new Int32Array(1024);
@@ -304,16 +307,29 @@ export class LiveMemory implements MemoryReader {
     };
   }
 
-  /** Ends the live snapshot: its frames go back in one step, their segments to the operating system. */
+  /** Ends the live snapshot: its frames go back in one step, and their segments wait for the next one (or for `releaseSpareFrames`). */
   endSnapshot(): void {
     assert(this.#frames !== null, "a snapshot is live or aborted");
     this.#snapshotLive = false;
     this.#stale.push({ table: this.#frameTable, pages: this.#copiedPages, left: this.#copiedCount });
     this.#copiedPages = new Int32Array(1024);
     this.#copiedCount = 0;
-    for (const number of this.#frames.segmentNumbers) this.#install(number, null);
+    for (const number of this.#frames.segmentNumbers) {
+      this.#spareFrames.push(this.#segments[number]!);
+      this.#install(number, null);
+    }
+    this.spareFrameBytes = Math.max(this.spareFrameBytes, this.#frames.takenFrames * this.pageBytes);
     this.#frames = null;
     this.cow.end();
+  }
+
+  /**
+   * Lets go of the segments that the last snapshot's frames were in. Their memory goes back to the operating system once the garbage
+   * collector has run here and in the Worker: the caller sees to that.
+   */
+  releaseSpareFrames(): void {
+    this.#spareFrames.length = 0;
+    this.spareFrameBytes = 0;
   }
 
   /** Wipes up to `pagesMax` slots that an ended snapshot left in its frame table; the cron calls it, so ending is O(1). */
@@ -345,7 +361,8 @@ export class LiveMemory implements MemoryReader {
     for (let reserved = 0; reserved < framesWanted; reserved += framesPerSegment) {
       const number = this.#segments.lastIndexOf(null);
       if (number < 0) break;
-      this.#install(number, new SharedArrayBuffer(SEGMENT_BYTES));
+      // The same segments in the same order: what earlier snapshots touched is used again before anything new is.
+      this.#install(number, this.#spareFrames.shift() ?? new SharedArrayBuffer(SEGMENT_BYTES));
       numbers.push(number);
     }
     return new FramePool(numbers, framesPerSegment, Math.min(framesMax, numbers.length * framesPerSegment));

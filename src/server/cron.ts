@@ -20,6 +20,9 @@ const LAZY_FREE_BUDGET_US = 1000;
 const LAZY_FREE_BLOCKS_PER_STEP = 256;
 const STALE_FRAMES_PER_TICK = 100_000;
 const SAMPLE_EVERY_MS = 100;
+/** Somebody watching with INFO is no load. */
+const COMMANDS_WHEN_IDLE = 20;
+const SPARE_FRAME_BYTES_MIN = 16 << 20;
 const DATABASES_PER_CALL = 16;
 
 export class Cron {
@@ -29,6 +32,7 @@ export class Cron {
   #nextDatabase = 0;
   #lastSampleMs = 0;
   #ticks = 0;
+  #executedBefore = 0;
   /** DEBUG PAUSE-CRON and DEBUG SET-ACTIVE-EXPIRE. */
   paused = false;
   activeExpire = true;
@@ -106,6 +110,7 @@ export class Cron {
 
   #everySecond(nowMs: number): void {
     const server = this.#server, timeoutMs = server.settings.timeoutSeconds * 1000;
+    this.#releaseFramesWhenIdle();
     for (const client of server.clients.values()) {
       const idleMs = nowMs - client.lastInteractionMs;
       if (timeoutMs > 0 && idleMs > timeoutMs && !client.isMonitor && !client.postponed) {
@@ -113,6 +118,16 @@ export class Cron {
         client.close();
       } else if (idleMs > 2000) client.parser.shrink();
     }
+  }
+
+  /** Gives the last snapshot's frames back to the operating system in a second without commands, as collecting takes milliseconds. */
+  #releaseFramesWhenIdle(): void {
+    const server = this.#server, executed = server.dispatcher.executedCommands;
+    const isIdle = executed - this.#executedBefore <= COMMANDS_WHEN_IDLE;
+    this.#executedBefore = executed;
+    if (!isIdle || server.memory.spareFrameBytes < SPARE_FRAME_BYTES_MIN || server.persistence.isChildActive) return;
+    server.memory.releaseSpareFrames();
+    server.system.collectGarbage();
   }
 
   // ---- expiry --------------------------------------------------------------------------------------------------

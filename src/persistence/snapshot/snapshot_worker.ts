@@ -3,6 +3,7 @@
  * shared memory, so that frame segments go back to the operating system.
  */
 import { DiskStorage } from "../../io/disk_storage.ts";
+import { process } from "../../io/process.ts";
 import { workerScope } from "../../io/worker_thread.ts";
 import { FrozenMemory } from "../../memory/mod.ts";
 import { ControlBlockHost, runSnapshotJob, type SnapshotJob, type SnapshotResult } from "./snapshot_job.ts";
@@ -20,5 +21,9 @@ function run(job: SnapshotJob): SnapshotResult {
   }
 }
 
-scope.onMessage((message) => scope.post(run(message as SnapshotJob)));
+scope.onMessage((message) => {
+  scope.post(run(message as SnapshotJob));
+  // The image's buffers must not live on in garbage: this thread has time.
+  process.collectGarbage();
+});
 scope.post("ready");

@@ -61,7 +61,11 @@ export function memoryCommands(server: Server): Handlers {
     "memory|malloc-stats": mallocStats,
     "memory|doctor": doctor,
     // Empty slabs and the frames of ended snapshots have gone back already.
-    "memory|purge": (ctx) => ctx.reply.ok(),
+    "memory|purge": (ctx) => {
+      server.memory.releaseSpareFrames();
+      server.system.collectGarbage();
+      ctx.reply.ok();
+    },
     "memory|help": memoryHelp,
   };
 }
