@@ -1,27 +1,49 @@
 /**
- * Floating point as Redis reads and writes it: "%.17g" for doubles, and INCRBYFLOAT's x87 long doubles (64-bit mantissa), which are
- * computed exactly here, with integers, because no JavaScript number holds them.
+ * Floating point as Redis reads and writes it: "%.17g" for doubles, and INCRBYFLOAT's x87 long doubles (64-bit mantissa, exponents to
+ * ±16383, gradual underflow), which are computed exactly here, with integers, because no JavaScript number holds them.
+ * Invariant: every result is the exact one rounded once, to nearest, ties to even, as glibc's strtold and printf do it.
  */
+
+const DOUBLE_DIGITS = 17;
+/** Digits after the first that tell a tie from anything near it: doubles are never closer to one without being one. */
+const TIE_DIGITS = 60;
+const TIE = /^50*$/;
 
 /** The text of a double as C's "%.17g" gives it; "inf", "-inf" and "nan" for what is not finite. */
 export function formatDouble17(value: number): string {
   if (Number.isInteger(value) && Math.abs(value) < 1e15) return Object.is(value, -0) ? "-0" : String(value);
   if (Number.isNaN(value)) return "nan";
   if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
-  const [digits, exponentText] = value.toExponential(16).split("e");
-  const exponent = Number(exponentText);
-  if (exponent < -4 || exponent >= 17) {
+  const [mantissa, exponentText] = Math.abs(value).toExponential(DOUBLE_DIGITS - 1).split("e");
+  const digits = tieToEven(mantissa.replace(".", ""), Math.abs(value));
+  return (value < 0 ? "-" : "") + layOut(digits, Number(exponentText));
+}
+
+/** JavaScript rounds ties up, C to the even digit. `digits` are the first 17 of `magnitude`. */
+function tieToEven(digits: string, magnitude: number): string {
+  const last = digits.charCodeAt(DOUBLE_DIGITS - 1) - 48;
+  if ((last & 1) === 0) return digits;
+  const exact = magnitude.toExponential(TIE_DIGITS).replace(".", "");
+  const wasTie = TIE.test(exact.slice(DOUBLE_DIGITS, exact.indexOf("e")));
+  return wasTie ? digits.slice(0, -1) + String(last - 1) : digits;
+}
+
+/** `digits`, the point being after the first one, times 10 to the `exponent`, in the style of "%g". */
+function layOut(digits: string, exponent: number): string {
+  if (exponent < -4 || exponent >= DOUBLE_DIGITS) {
     const sign = exponent < 0 ? "-" : "+", magnitude = String(Math.abs(exponent)).padStart(2, "0");
-    return `${trimZeros(digits)}e${sign}${magnitude}`;
+    return `${trimZeros(`${digits[0]}.${digits.slice(1)}`)}e${sign}${magnitude}`;
   }
-  return trimZeros(value.toFixed(Math.min(100, Math.max(0, 16 - exponent))));
+  if (exponent < 0) return trimZeros(`0.${"0".repeat(-exponent - 1)}${digits}`);
+  const fraction = digits.slice(exponent + 1);
+  return fraction === "" ? digits : trimZeros(`${digits.slice(0, exponent + 1)}.${fraction}`);
 }
 
 function trimZeros(text: string): string {
   return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
 }
 
-/** m * 2^e, with |m| below 2^64 and, but for zero, at least 2^63. */
+/** mantissa * 2^exponent: zero, or a magnitude that a finite long double has. */
 interface LongDouble {
   readonly mantissa: bigint;
   readonly exponent: number;
@@ -33,9 +55,17 @@ export type FloatSum =
   | { readonly kind: "invalid" }
   | { readonly kind: "not-finite" };
 
+const ZERO: LongDouble = { mantissa: 0n, exponent: 0 };
 const MANTISSA_BITS = 64;
-/** Largest exponent of ten that is looked at: far beyond what a long double holds (4932). */
-const EXPONENT_MAX = 5000;
+/** The smallest denormal is 2^-16445. */
+const EXPONENT_MIN = -16445;
+/** Every finite long double is below 2^16384. */
+const MAGNITUDE_BITS_MAX = 16384;
+/** Powers of ten that are surely too large, or surely round to zero; what lies between is computed. */
+const DECIMAL_EXPONENT_MAX = 4940;
+const DECIMAL_EXPONENT_MIN = -4960;
+/** Redis reads a float through a buffer of 5 KiB; longer texts are none. */
+const TEXT_BYTES_MAX = 5 * 1024 - 1;
 const FRACTION_DIGITS = 17;
 
 /** The sum of two decimal texts in long double arithmetic, as "%.17Lf" without trailing zeros: what INCRBYFLOAT stores. */
@@ -43,67 +73,86 @@ export function incrByFloat(a: string, b: string): FloatSum {
   const left = parse(a), right = parse(b);
   if (left === null || right === null) return { kind: "invalid" };
   if (left === "infinite" || right === "infinite") return { kind: "not-finite" };
-  return { kind: "number", text: format(add(left, right)) };
+  const sum = add(left, right);
+  return sum === null ? { kind: "not-finite" } : { kind: "number", text: format(sum) };
 }
 
+/** What strtold reads, provided that it reads all of it and neither overflows nor underflows to zero; null otherwise. */
 function parse(text: string): LongDouble | "infinite" | null {
+  if (text.length > TEXT_BYTES_MAX) return null;
   if (/^[+-]?inf(inity)?$/i.test(text)) return "infinite";
   const hex = /^([+-]?)0x([0-9a-f]*)(?:\.([0-9a-f]*))?(?:p([+-]?[0-9]+))?$/i.exec(text);
-  if (hex !== null && (hex[2] + (hex[3] ?? "")).length > 0) {
-    const exponent = Number(hex[4] ?? 0) - 4 * (hex[3] ?? "").length;
-    if (Math.abs(exponent) > EXPONENT_MAX * 4) return null;
-    return signed(hex[1], round(BigInt(`0x${hex[2]}${hex[3] ?? ""}`), 1n, exponent));
-  }
-  const match = /^([+-]?)([0-9]*)(?:\.([0-9]*))?(?:e([+-]?[0-9]+))?$/i.exec(text);
-  if (match === null || (match[2] + (match[3] ?? "")).length === 0) return null;
-  const digits = BigInt(match[2] + (match[3] ?? ""));
-  const exponent = Number(match[4] ?? 0) - (match[3] ?? "").length;
-  if (digits === 0n) return { mantissa: 0n, exponent: 0 };
-  if (Math.abs(exponent) > EXPONENT_MAX) return null;
-  return signed(
-    match[1],
-    exponent >= 0 ? round(digits * 10n ** BigInt(exponent), 1n, 0) : round(digits, 10n ** BigInt(-exponent), 0),
+  if (hex !== null) return signed(hex[1], parseHex(hex[2], hex[3] ?? "", Number(hex[4] ?? 0)));
+  const decimal = /^([+-]?)([0-9]*)(?:\.([0-9]*))?(?:e([+-]?[0-9]+))?$/i.exec(text);
+  return decimal && signed(decimal[1], parseDecimal(decimal[2], decimal[3] ?? "", Number(decimal[4] ?? 0)));
+}
+
+function parseHex(whole: string, fraction: string, power: number): LongDouble | null {
+  if (whole.length + fraction.length === 0) return null;
+  const mantissa = BigInt(`0x${whole}${fraction}`), exponent = power - 4 * fraction.length;
+  if (mantissa === 0n) return ZERO;
+  const magnitudeBits = bitLength(mantissa) + exponent;
+  if (magnitudeBits > MAGNITUDE_BITS_MAX || magnitudeBits < EXPONENT_MIN) return null;
+  return nonZero(round(mantissa, 1n, exponent));
+}
+
+function parseDecimal(whole: string, fraction: string, power: number): LongDouble | null {
+  if (whole.length + fraction.length === 0) return null;
+  const digits = (whole + fraction).replace(/^0+/, ""), exponent = power - fraction.length;
+  if (digits === "") return ZERO;
+  const magnitude = digits.length + exponent;
+  if (magnitude > DECIMAL_EXPONENT_MAX || magnitude < DECIMAL_EXPONENT_MIN) return null;
+  const mantissa = BigInt(digits);
+  return nonZero(
+    exponent >= 0 ? round(mantissa * 10n ** BigInt(exponent), 1n, 0) : round(mantissa, 10n ** BigInt(-exponent), 0),
   );
 }
 
-function signed(sign: string, value: LongDouble): LongDouble {
-  return sign === "-" ? { mantissa: -value.mantissa, exponent: value.exponent } : value;
+function nonZero(value: LongDouble | null): LongDouble | null {
+  return value === null || value.mantissa === 0n ? null : value;
 }
 
-/** numerator / denominator * 2^scale, to the nearest long double, ties to even; numerator is not negative. */
-function round(numerator: bigint, denominator: bigint, scale: number): LongDouble {
-  if (numerator === 0n) return { mantissa: 0n, exponent: 0 };
-  const shift = MANTISSA_BITS - (bitLength(numerator) - bitLength(denominator));
-  let exponent = -shift, top = numerator, bottom = denominator;
-  if (shift > 0) top <<= BigInt(shift);
-  else bottom <<= BigInt(-shift);
-  let quotient = top / bottom;
-  if (bitLength(quotient) > MANTISSA_BITS) bottom <<= 1n, exponent++, quotient = top / bottom;
-  const twice = (top % bottom) * 2n;
-  if (twice > bottom || (twice === bottom && (quotient & 1n) === 1n)) quotient++;
-  return { mantissa: quotient, exponent: exponent + scale };
+function signed(sign: string, value: LongDouble | null): LongDouble | null {
+  return sign === "-" && value !== null ? { mantissa: -value.mantissa, exponent: value.exponent } : value;
 }
 
-function add(a: LongDouble, b: LongDouble): LongDouble {
+/** numerator / denominator * 2^scale (numerator above 0) as the nearest long double, ties to even; null when too large for one. */
+function round(numerator: bigint, denominator: bigint, scale: number): LongDouble | null {
+  // Between 64 and 65 bits of quotient are asked for, or fewer where the number is denormal.
+  const exponent = Math.max(bitLength(numerator) - bitLength(denominator) - MANTISSA_BITS, EXPONENT_MIN - scale);
+  let top = numerator, bottom = denominator;
+  if (exponent < 0) top <<= BigInt(-exponent);
+  else bottom <<= BigInt(exponent);
+  const isLong = exponent > EXPONENT_MIN - scale && bitLength(top / bottom) > MANTISSA_BITS;
+  if (isLong) bottom <<= 1n;
+  const mantissa = divideToEven(top, bottom), power = exponent + scale + (isLong ? 1 : 0);
+  return bitLength(mantissa) + power > MAGNITUDE_BITS_MAX ? null : { mantissa, exponent: power };
+}
+
+function divideToEven(top: bigint, bottom: bigint): bigint {
+  const quotient = top / bottom, twice = (top - quotient * bottom) * 2n;
+  return twice > bottom || (twice === bottom && (quotient & 1n) === 1n) ? quotient + 1n : quotient;
+}
+
+/** Null when the sum overflows. */
+function add(a: LongDouble, b: LongDouble): LongDouble | null {
   const exponent = Math.min(a.exponent, b.exponent);
   const sum = (a.mantissa << BigInt(a.exponent - exponent)) + (b.mantissa << BigInt(b.exponent - exponent));
+  if (sum === 0n) return ZERO;
   return sum < 0n ? signed("-", round(-sum, 1n, exponent)) : round(sum, 1n, exponent);
 }
 
 function format({ mantissa, exponent }: LongDouble): string {
   const negative = mantissa < 0n, magnitude = negative ? -mantissa : mantissa;
-  let scaled = magnitude * 10n ** BigInt(FRACTION_DIGITS);
-  if (exponent >= 0) scaled <<= BigInt(exponent);
-  else {
-    const divisor = 1n << BigInt(-exponent), twice = (scaled % divisor) * 2n;
-    scaled /= divisor;
-    if (twice > divisor || (twice === divisor && (scaled & 1n) === 1n)) scaled++;
-  }
-  const digits = scaled.toString().padStart(FRACTION_DIGITS + 1, "0");
+  const scaled = magnitude * 10n ** BigInt(FRACTION_DIGITS);
+  const rounded = exponent >= 0 ? scaled << BigInt(exponent) : divideToEven(scaled, 1n << BigInt(-exponent));
+  const digits = rounded.toString().padStart(FRACTION_DIGITS + 1, "0");
   const text = trimZeros(`${digits.slice(0, -FRACTION_DIGITS)}.${digits.slice(-FRACTION_DIGITS)}`);
   return negative && text !== "0" ? `-${text}` : text;
 }
 
 function bitLength(value: bigint): number {
-  return value === 0n ? 0 : value.toString(16).length * 4 - Math.clz32(Number.parseInt(value.toString(16)[0], 16)) + 28;
+  if (value === 0n) return 0;
+  const hex = value.toString(16);
+  return hex.length * 4 - Math.clz32(Number.parseInt(hex[0], 16)) + 28;
 }

@@ -10,6 +10,8 @@ const HASH_SIZE = 1 << HASH_LOG;
 const LITERALS_MAX = 32;
 const DISTANCE_MAX = 1 << 13;
 const LENGTH_MAX = (1 << 8) + (1 << 3);
+/** Bytes of a long match that are compared one by one, see `matchLength`. */
+const UNCHECKED = 16;
 
 /**
  * Last place of each hash, counted from `base`, which grows past every place of the inputs before: entries of earlier inputs are
@@ -20,6 +22,20 @@ let base = 1;
 
 function slot(hash: number): number {
   return ((hash >>> (3 * 8 - HASH_LOG)) - Math.imul(hash, 5)) & (HASH_SIZE - 1);
+}
+
+/**
+ * How many bytes at `reference` and `at` are equal, the first three being known to be. liblzf stops at `lengthMax`, two bytes before the
+ * end of the input, but compares its first 16 bytes without looking at that: so a match may end up to two bytes beyond it.
+ */
+function matchLength(source: Uint8Array, reference: number, at: number, lengthMax: number): number {
+  let length = 3;
+  if (lengthMax > UNCHECKED) {
+    while (length < UNCHECKED + 3 && source[reference + length] === source[at + length]) length++;
+    if (length < UNCHECKED + 3) return length;
+  }
+  while (length < lengthMax && source[reference + length] === source[at + length]) length++;
+  return length;
 }
 
 /** Compresses into all of `target` (or as much as given); returns the bytes used, or 0 when it does not fit or cannot shrink. */
@@ -50,13 +66,11 @@ export function lzfCompress(
       source[reference + 1] === source[ip + 1] &&
       source[reference + 2] === source[ip + 2]
     ) {
-      let len = 2;
-      const maxLength = Math.min(inEnd - ip - len, LENGTH_MAX);
+      const maxLength = Math.min(inEnd - ip - 2, LENGTH_MAX);
       if (op - (literals === 0 ? 1 : 0) + 3 + 1 >= outEnd) return 0;
       target[op - literals - 1] = (literals - 1) & 0xff;
       if (literals === 0) op--;
-      do len++; while (len < maxLength && source[reference + len] === source[ip + len]);
-      len -= 2;
+      const len = matchLength(source, reference, ip, maxLength) - 2;
       ip++;
       if (len < 7) target[op++] = (distance >>> 8) + (len << 5);
       else {
