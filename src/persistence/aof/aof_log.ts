@@ -7,28 +7,48 @@
  *  - a command is in the buffer before its reply is released; with `always` it is synced before (I2);
  *  - the last increment is synced before a manifest names its successor (G2, I7);
  *  - the cut of a rewrite is the switch of increments: the caller freezes the memory in the same turn (I1);
- *  - a file leaves the disk only after the directory holds, synced, a manifest that does not name it (I7);
+ *  - a file leaves the disk only after the directory holds, synced, a manifest that does not name it as base or increment (I7);
  *  - after a failed sync nothing in that file is trusted: until a fresh generation (base and increment) is in force, writes are
  *    refused and replies to earlier ones are held (G7, I9). What is still buffered then is in the new base, and is dropped (G5);
- *  - positions count as synced when the sync is done, not when it is asked for (G6).
+ *  - nothing is reported well, and no counter moves, before the manifest that makes it so is in force;
+ *  - where it is open which of two manifests is in force, the files of both stay, their numbers are not given out again, and nothing
+ *    is added to a file that is the last one only in one of them (G4);
+ *  - positions count as synced when the sync is done, not when it is asked for (G6);
+ *  - a start makes durable what it found before it goes on from it: the page cache may hold what the disk does not (I9).
+ * Intervals are measured on the clock that never goes back: setting the time must not stop the syncing.
  */
-import { ascii } from "../../base/bytes.ts";
+import { ascii, rangesEqual } from "../../base/bytes.ts";
 import { formatInteger } from "../../base/integer.ts";
 import type { Clock } from "../../io/clock.ts";
-import { type FileHandle, type Storage, StorageError } from "../../io/storage.ts";
-import { AofManifest, ManifestUncertainError, persistManifest } from "./aof_manifest.ts";
+import { type FileHandle, type Storage, StorageError, storageError, writeFully } from "../../io/storage.ts";
+import {
+  type AofFile,
+  AofManifest,
+  ManifestCorruptError,
+  ManifestUncertainError,
+  persistManifest,
+  readManifest,
+} from "./aof_manifest.ts";
 
 const BUFFER_BYTES_START = 64 * 1024;
 const BUFFER_BYTES_KEPT = 1 << 20;
-const SYNC_EVERY_MS = 1000;
-/** A sync in flight for longer holds back the replies to writes it does not cover (I3). */
-const SYNC_HANGS_MS = 1000;
+const SYNC_EVERY_US = 1_000_000;
+/** While a sync hangs, replies are held back as soon as a write that no sync covered is older (I3, G9). */
+const UNSYNCED_US_MAX = 2_000_000;
+const NEVER = -1;
+const INTERRUPTS_MAX = 100;
 const WRITE_ERROR_LOG_EVERY_MS = 30_000;
 /** Redis holds automatic rewrites back after failures: the first ones are free, then the pause doubles. */
 const FREE_FAILURES = 3;
 const RETRY_PAUSE_MAX_MINUTES = 60;
 const TIMESTAMP = ascii("#TS:");
 const CRLF = ascii("\r\n");
+const MULTI = ascii("*1\r\n$5\r\nMULTI\r\n");
+const EXEC = ascii("*1\r\n$4\r\nEXEC\r\n");
+const COPY_BYTES = 256 * 1024;
+
+/** `detached`: without a log, only a base. `next`: an increment follows the others. `fresh`: nothing so far stays. */
+type Rewrite = "none" | "detached" | "next" | "fresh";
 
 /** The part of the configuration that the log follows; read anew each time. */
 export interface AofSettings {
@@ -72,7 +92,6 @@ export class AofLog {
   /** A sync failed: only a fresh generation mends that. */
   needsFreshGeneration = false;
   lastRewriteOk = true;
-  rewriteInProgress = false;
   delayedSyncs = 0;
   rewriteFailures = 0;
   /** DEBUG AOF-FLUSH-SLEEP. */
@@ -84,13 +103,29 @@ export class AofLog {
   #length = 0;
   #db = -1;
   #timestampSeconds = 0;
-  #lastSyncMs = 0;
-  #syncStartedMs = 0;
+  #inTransaction = false;
+  /** A failed write left a part behind that could not be cut off yet. */
+  #hasTornTail = false;
+  #lastSyncUs = 0;
+  #syncStartedUs = NEVER;
+  #lastDelayUs = 0;
+  /** When the oldest byte was written that no finished sync covers; and that the one in flight does not cover either. */
+  #oldestUnsyncedUs = NEVER;
+  #oldestUncoveredUs = NEVER;
   #lastErrorLogMs = 0;
   #nextRewriteMs = 0;
+  #rewrite: Rewrite = "none";
+  /** A rewrite that waits for a sync up to `position` before it cuts. */
+  #awaited: { position: number; cut: () => void; failed: (reason: string) => void } | null = null;
   /** Increments that the running rewrite's base will replace. */
   #replacedIncrements = 0;
-  #usesTempIncrement = false;
+  /** The path of the open increment while no manifest names it: of a fresh generation that is not in force. */
+  #unnamedPath: string | null = null;
+  /** Counts the files opened; failures of those before `#liveFile` do not matter any more. */
+  #fileNumber = 0;
+  #liveFile = 0;
+  #spoiltFile = NEVER;
+  #knowsManifest = false;
 
   constructor(options: AofLogOptions) {
     this.#o = options;
@@ -113,12 +148,16 @@ export class AofLog {
   }
 
   get syncInFlight(): boolean {
-    return this.#syncStartedMs > 0;
+    return this.#syncStartedUs !== NEVER;
+  }
+
+  get rewriteInProgress(): boolean {
+    return this.#rewrite !== "none";
   }
 
   /** Nothing is written: there is no file, or it is spoilt and its successor has not been started. */
   get #isDeaf(): boolean {
-    return this.#file === null || (this.needsFreshGeneration && !this.#usesTempIncrement);
+    return this.#file === null || (this.needsFreshGeneration && this.#unnamedPath === null);
   }
 
   // ---- appending -----------------------------------------------------------------------------------------------
@@ -126,9 +165,16 @@ export class AofLog {
   /** Adds one encoded command for database `db`. */
   append(db: number, bytes: Uint8Array, start: number, end: number): void {
     if (this.#isDeaf) return;
-    if (this.#o.settings.aofTimestampEnabled) this.#annotate();
+    if (this.#o.settings.aofTimestampEnabled) this.#annotateBefore(bytes, start, end);
     if (db !== this.#db) this.#select(db);
     this.#add(bytes, start, end);
+  }
+
+  /** Annotations stand between units: cutting the log at a time must not cut a transaction. */
+  #annotateBefore(bytes: Uint8Array, start: number, end: number): void {
+    if (!this.#inTransaction) this.#annotate();
+    if (isCommand(bytes, start, end, MULTI)) this.#inTransaction = true;
+    else if (isCommand(bytes, start, end, EXEC)) this.#inTransaction = false;
   }
 
   #annotate(): void {
@@ -179,78 +225,98 @@ export class AofLog {
   get releasedBytes(): number {
     if (this.needsFreshGeneration) return this.syncedBytes;
     if (this.#file === null) return Infinity;
-    if (this.writeError !== null) return this.writtenBytes;
     if (this.#o.settings.appendfsync !== "no" && this.#syncHangs()) return this.syncedBytes;
-    return Infinity;
+    return this.writeError === null ? Infinity : this.writtenBytes;
   }
 
   #syncHangs(): boolean {
-    return this.#syncStartedMs > 0 && this.#o.clock.nowMs() - this.#syncStartedMs > SYNC_HANGS_MS;
+    if (this.#syncStartedUs === NEVER) return false;
+    const oldestUs = this.#oldestUnsyncedUs === NEVER ? this.#oldestUncoveredUs : this.#oldestUnsyncedUs;
+    return oldestUs !== NEVER && this.#o.clock.nowUs() - oldestUs > UNSYNCED_US_MAX;
   }
 
-  #write(): void {
-    const { storage, log, settings, onFatal } = this.#o, file = this.#file!, length = this.#length;
-    let written = 0;
+  /** Writes the whole buffer. Null, or why not: it is kept then, and the file ends where it ended before. */
+  #write(): StorageError | null {
+    const { settings, onFatal } = this.#o, length = this.#length;
     try {
       if (this.flushSleepUs > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, this.flushSleepUs / 1000);
-      while (written < length) written += storage.write(file, this.#buffer, written, length);
+      if (this.#hasTornTail) this.#cutTornTail();
+      this.#writeBuffer();
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
-      this.#writeFailed(error, written);
+      this.#writeFailed(error);
       if (settings.appendfsync === "always") {
         onFatal("Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...");
       }
-      return;
+      return error;
     }
     this.#consumed(length);
-    if (this.writeError === null) return;
-    log("warning", "AOF write error looks solved, Redis can write again.");
+    // After a failed sync a write that works proves nothing.
+    if (this.writeError === null || this.needsFreshGeneration) return null;
+    this.#o.log("warning", "AOF write error looks solved, Redis can write again.");
     this.writeError = null;
+    return null;
   }
 
-  /** A part may have been written: it is cut off, so that a retry starts at a command; when that fails too, it counts as written. */
-  #writeFailed(error: StorageError, written: number): void {
-    const { storage, clock, log } = this.#o;
-    this.writeError = error.message;
+  #writeBuffer(): void {
+    const { storage } = this.#o, file = this.#file!, length = this.#length;
+    for (let written = 0, interrupts = 0; written < length;) {
+      try {
+        written += storage.write(file, this.#buffer, written, length);
+      } catch (error) {
+        // A signal came first: none of this call's bytes were taken.
+        const isInterrupt = error instanceof StorageError && error.code === "EINTR";
+        if (!isInterrupt || ++interrupts > INTERRUPTS_MAX) throw error;
+      }
+    }
+  }
+
+  /** A part may have been written, more than was reported too: it is cut off, now or before the next try, so that that starts at a command. */
+  #writeFailed(error: StorageError): void {
+    const { clock, log } = this.#o;
+    this.writeError ??= error.message;
     if (clock.nowMs() - this.#lastErrorLogMs > WRITE_ERROR_LOG_EVERY_MS) {
       this.#lastErrorLogMs = clock.nowMs();
       log("warning", `Error writing to the AOF file: ${error.message}`);
     }
+    this.#hasTornTail = true;
     try {
-      // The failed call may have written bytes it did not report, too.
-      storage.truncate(this.#file!, this.#fileBytes);
+      this.#cutTornTail();
     } catch (again) {
       if (!(again instanceof StorageError)) throw again;
       log("warning", `Could not remove short write from the append-only file: ${again.message}`);
-      this.#consumed(written);
     }
   }
 
+  #cutTornTail(): void {
+    this.#o.storage.truncate(this.#file!, this.#fileBytes);
+    this.#hasTornTail = false;
+  }
+
   #consumed(length: number): void {
+    const nowUs = this.#o.clock.nowUs();
+    if (this.#syncStartedUs === NEVER) {
+      if (this.#oldestUnsyncedUs === NEVER) this.#oldestUnsyncedUs = nowUs;
+    } else if (this.#oldestUncoveredUs === NEVER) this.#oldestUncoveredUs = nowUs;
     this.#fileBytes += length, this.currentBytes += length, this.writtenBytes += length;
-    if (length < this.#length) this.#buffer.copyWithin(0, length, this.#length);
-    this.#length -= length;
-    if (this.#length === 0 && this.#buffer.length > BUFFER_BYTES_KEPT) {
-      this.#buffer = new Uint8Array(BUFFER_BYTES_START);
-    }
+    this.#length = 0;
+    if (this.#buffer.length > BUFFER_BYTES_KEPT) this.#buffer = new Uint8Array(BUFFER_BYTES_START);
   }
 
   #syncByPolicy(): void {
     const { settings, clock, isChildActive } = this.#o;
-    if (settings.appendfsync === "always") return this.#syncNow();
+    if (settings.appendfsync === "always") return this.#syncOrStop();
     if (settings.appendfsync !== "everysec") return;
     if (settings.noAppendfsyncOnRewrite && isChildActive()) return;
-    const nowMs = clock.nowMs();
-    if (this.#syncStartedMs > 0) {
-      if (this.#syncHangs()) this.#countDelay(nowMs);
-      return;
-    }
-    if (nowMs - this.#lastSyncMs >= SYNC_EVERY_MS) this.#syncInBackground();
+    const nowUs = clock.nowUs();
+    if (this.#syncStartedUs !== NEVER) {
+      if (this.#syncHangs()) this.#countDelay(nowUs);
+    } else if (nowUs - this.#lastSyncUs >= SYNC_EVERY_US) this.#syncInBackground();
   }
 
-  #countDelay(nowMs: number): void {
-    if (nowMs - this.#lastSyncMs < SYNC_EVERY_MS) return;
-    this.#lastSyncMs = nowMs;
+  #countDelay(nowUs: number): void {
+    if (nowUs - this.#lastDelayUs < SYNC_EVERY_US) return;
+    this.#lastDelayUs = nowUs;
     this.delayedSyncs++;
     this.#o.log(
       "notice",
@@ -258,43 +324,72 @@ export class AofLog {
     );
   }
 
-  #syncNow(): void {
-    const { storage, clock, onFatal } = this.#o;
+  /** Syncs what is written, while everybody waits. @throws {StorageError} */
+  #sync(): void {
     try {
-      storage.sync(this.#file!);
-      this.syncedBytes = this.writtenBytes;
-      this.#lastSyncMs = clock.nowMs();
+      this.#o.storage.sync(this.#file!);
+    } catch (error) {
+      if (error instanceof StorageError) this.#syncFailed(error, this.#fileNumber);
+      throw error;
+    }
+    this.#lastSyncUs = this.#o.clock.nowUs();
+    if (this.needsFreshGeneration) return;
+    this.syncedBytes = this.writtenBytes;
+    this.#oldestUnsyncedUs = this.#oldestUncoveredUs = NEVER;
+  }
+
+  #syncOrStop(): void {
+    const failure = this.#syncFailure();
+    if (failure === null) return;
+    this.#o.onFatal(
+      `Can't persist AOF for fsync error when the AOF fsync policy is 'always': ${failure.message}. Exiting...`,
+    );
+  }
+
+  #syncFailure(): StorageError | null {
+    try {
+      this.#sync();
+      return null;
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
-      onFatal(`Can't persist AOF for fsync error when the AOF fsync policy is 'always': ${error.message}. Exiting...`);
+      return error;
     }
   }
 
-  /** Syncs beside the loop; `then` is called when the file holds all that was written when it started. */
-  #syncInBackground(then: () => void = () => {}): void {
-    const { storage, clock, onProgress } = this.#o;
-    const file = this.#file!, position = this.writtenBytes;
-    this.#lastSyncMs = this.#syncStartedMs = clock.nowMs();
-    storage.syncInBackground(file).then(() => {
-      this.#syncStartedMs = 0;
-      if (!this.needsFreshGeneration) this.syncedBytes = Math.max(this.syncedBytes, position);
-      then();
-      onProgress();
-    }, (error) => {
-      this.#syncStartedMs = 0;
-      this.#syncFailed(error);
-      onProgress();
-    });
+  /** Syncs beside the loop what is written so far; at most one at a time. */
+  #syncInBackground(): void {
+    const { storage, clock } = this.#o, fileNumber = this.#fileNumber, position = this.writtenBytes;
+    this.#lastSyncUs = this.#syncStartedUs = clock.nowUs();
+    this.#oldestUncoveredUs = NEVER;
+    storage.syncInBackground(this.#file!).then(
+      () => this.#syncEnded(position),
+      (error) => this.#syncEnded(position, asStorageError(error), fileNumber),
+    );
   }
 
-  #syncFailed(error: unknown): void {
-    if (this.state === "off") return;
+  #syncEnded(position: number, error: StorageError | null = null, fileNumber = 0): void {
+    this.#syncStartedUs = NEVER;
+    if (error !== null) this.#syncFailed(error, fileNumber);
+    else if (!this.needsFreshGeneration) {
+      this.syncedBytes = Math.max(this.syncedBytes, position);
+      this.#oldestUnsyncedUs = this.#oldestUncoveredUs, this.#oldestUncoveredUs = NEVER;
+    }
+    this.#goOnWithRewrite();
+    this.#o.onProgress();
+  }
+
+  #syncFailed(error: StorageError, fileNumber: number): void {
+    if (fileNumber < this.#liveFile) return;
+    this.#spoiltFile = fileNumber;
+    this.#spoil(`AOF fsync failed: ${error.message}`, error.message);
+  }
+
+  /** What is on disk cannot be added to any more: refuses writes until a fresh generation is in force. */
+  #spoil(what: string, reason: string): void {
     this.needsFreshGeneration = true;
-    this.writeError = error instanceof Error ? error.message : String(error);
-    this.#o.log(
-      "warning",
-      `AOF fsync failed, nothing unsynced is trusted any more, a new generation will be written: ${this.writeError}`,
-    );
+    this.writeError = reason;
+    this.#o.log("warning", `${what} Nothing that is not synced is trusted any more: a new generation will be written.`);
+    this.#markSpoilt();
   }
 
   /** Called by the cron: tails that no later turn would flush, and retries after an error. */
@@ -306,39 +401,31 @@ export class AofLog {
   /** Writes and syncs everything, for SHUTDOWN. True when the log holds all. */
   finish(): boolean {
     if (this.state === "off") return true;
-    if (this.#file === null || this.needsFreshGeneration) return false;
-    if (this.#length > 0) this.#write();
-    if (this.#length > 0) return false;
-    try {
-      this.#o.storage.sync(this.#file);
-      this.syncedBytes = this.writtenBytes;
-      return true;
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      this.#syncFailed(error);
-      return false;
-    }
+    // What no manifest names will not be found.
+    if (this.#file === null || this.#unnamedPath !== null || this.needsFreshGeneration) return false;
+    if (this.#length > 0 && this.#write() !== null) return false;
+    return this.#syncFailure() === null;
   }
 
   // ---- opening and closing -------------------------------------------------------------------------------------
 
-  /** The directory, created (and its name synced) when it is missing. @throws {StorageError} */
+  /** The directory, created when it is missing; its name is made durable in any case (G12). @throws {StorageError} */
   ensureDirectory(): void {
     const { storage, settings } = this.#o;
-    if (storage.exists(this.directory)) return;
-    storage.makeDirectory(this.directory);
+    if (!storage.exists(this.directory)) storage.makeDirectory(this.directory);
     storage.syncDirectory(settings.dir);
   }
 
-  /** Opens the last increment of a manifest that was loaded, or adds one. @throws {StorageError} */
+  /** Opens the last increment of a manifest that was loaded, or adds one. @throws {StorageError, ManifestUncertainError} */
   openAfterLoad(sizes: { currentBytes: number; baseBytes: number }): void {
     const { storage, log } = this.#o;
+    this.#knowsManifest = true;
     this.ensureDirectory();
+    this.#makeDurable();
     const existing = this.manifest.increments[this.manifest.increments.length - 1];
-    const increment = existing ?? this.#nextIncrement();
-    const path = `${this.directory}/${increment.name}`;
-    this.#file = storage.open(path, "append");
-    this.#fileBytes = storage.size(this.#file);
+    const increment = existing ?? this.#nextIncrement(this.manifest);
+    this.#openedIncrement(storage.open(this.#path(increment.name), existing === undefined ? "create" : "append"));
+    this.#fileBytes = storage.size(this.#file!);
     if (existing === undefined) {
       storage.syncDirectory(this.directory);
       this.manifest.increments.push(increment);
@@ -347,15 +434,88 @@ export class AofLog {
     } else log("notice", `Opening AOF incr file ${increment.name} on server start`);
     this.currentBytes = sizes.currentBytes, this.baseBytes = sizes.baseBytes;
     this.state = "on";
-    this.#lastSyncMs = this.#o.clock.nowMs();
+    this.#lastSyncUs = this.#o.clock.nowUs();
+    this.#removeUnnamed();
+  }
+
+  /** What was just loaded may so far be in the cache only: clients will see it, so it must not be lost any more. */
+  #makeDurable(): void {
+    const { storage } = this.#o, wasSpoilt = storage.exists(this.#markPath);
+    storage.syncDirectory(this.directory);
+    for (const { name } of this.manifest.files) this.#syncFile(this.#path(name));
+    if (!wasSpoilt) return;
+    for (const { name } of this.manifest.increments) this.#writeAnew(name);
+    storage.syncDirectory(this.directory);
+    this.#unmarkSpoilt();
+  }
+
+  #syncFile(path: string): void {
+    const { storage } = this.#o, file = storage.open(path, "read");
+    try {
+      storage.sync(file);
+    } finally {
+      storage.close(file);
+    }
+  }
+
+  /** A sync of this file failed before the restart: the cache calls its pages clean, and only a copy of them will be written. */
+  #writeAnew(name: string): void {
+    const { storage, log } = this.#o, path = this.#path(name), tempPath = this.#path(`temp-${name}`);
+    const from = storage.open(path, "read"), to = storage.open(tempPath, "create"), piece = new Uint8Array(COPY_BYTES);
+    log("notice", `A sync failed before the restart: copying ${name} to fresh pages`);
+    try {
+      for (let at = 0, read = 1; read > 0; at += read) {
+        read = storage.read(from, at, piece);
+        writeFully(storage, to, piece, 0, read);
+      }
+      storage.sync(to);
+    } finally {
+      storage.close(from), storage.close(to);
+    }
+    storage.rename(tempPath, path);
+  }
+
+  get #markPath(): string {
+    return this.#path(`${this.#o.settings.appendfilename}.unsynced`);
+  }
+
+  /** Tells a restarted process not to trust the cache. It need not survive a power cut: neither does the cache. */
+  #markSpoilt(): void {
+    const { storage, log } = this.#o;
+    try {
+      storage.close(storage.open(this.#markPath, "create"));
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      log("warning", `Cannot leave a mark for a restart: ${error.message}`);
+    }
+  }
+
+  #unmarkSpoilt(): void {
+    if (this.#o.storage.exists(this.#markPath)) this.#removeQuietly(this.#markPath);
+  }
+
+  /** Removes what a rewrite left that was never put in force: the names it would take next (I13). */
+  #removeUnnamed(): void {
+    const { storage, settings, log } = this.#o, { baseSequence, incrementSequence } = this.manifest;
+    if (settings.aofDisableAutoGc) return;
+    const remove = (names: string[]) => {
+      const left = names.filter((name) => storage.exists(this.#path(name)));
+      for (const name of left) {
+        log("notice", `Removing ${name}, which the AOF manifest does not name`);
+        this.#removeQuietly(this.#path(name));
+      }
+      return left.length > 0;
+    };
+    for (let n = baseSequence + 1; remove([this.#baseName(n, "rdb"), this.#baseName(n, "aof")]); n++);
+    for (let n = incrementSequence + 1; remove([this.#incrementName(n)]); n++);
   }
 
   /** Puts a base that was just written under its final name into the manifest: the first one of a new log. @throws {StorageError} */
   adoptBase(tempPath: string, sizeBytes: number): void {
     const { storage, log } = this.#o;
     this.ensureDirectory();
-    const base = this.#nextBase();
-    storage.rename(tempPath, `${this.directory}/${base.name}`);
+    const base = this.#nextBase(this.manifest);
+    storage.rename(tempPath, this.#path(base.name));
     storage.syncDirectory(this.directory);
     this.manifest.base = base;
     log("notice", `Creating AOF base file ${base.name} on server start`);
@@ -367,14 +527,26 @@ export class AofLog {
     this.state = "waiting";
   }
 
-  /** appendonly was turned off: what is logged so far is made durable, then the file is closed. */
+  /** appendonly was turned off: what is logged so far is made durable, then the file is closed. A rewrite that runs is for nothing. */
   turnOff(): void {
-    if (this.state === "on") this.finish();
-    if (this.#file !== null) void this.#o.storage.closeInBackground(this.#file);
-    if (this.#usesTempIncrement) this.#removeTempIncrement();
-    this.#file = null, this.#length = 0, this.#db = -1;
-    this.state = "off", this.writeError = null, this.needsFreshGeneration = false, this.rewriteInProgress = false;
-    this.writtenBytes = this.syncedBytes = this.appendedBytes;
+    if (this.state === "on" && !this.finish()) {
+      this.#o.log("warning", `Fail to fsync the AOF file: ${this.writeError ?? "it was never put in force"}`);
+    }
+    this.#dropFile();
+    this.#rewrite = "none";
+    this.#db = -1;
+    this.state = "off", this.writeError = null, this.needsFreshGeneration = false;
+    this.#settledAt(this.appendedBytes);
+    this.#liveFile = ++this.#fileNumber;
+    const awaited = this.#awaited;
+    this.#awaited = null;
+    awaited?.failed("the append only file was turned off");
+  }
+
+  /** All up to here is durable, or nobody relies on it. */
+  #settledAt(position: number): void {
+    this.writtenBytes = this.syncedBytes = position;
+    this.#oldestUnsyncedUs = this.#oldestUncoveredUs = NEVER;
   }
 
   // ---- rewriting -----------------------------------------------------------------------------------------------
@@ -393,12 +565,13 @@ export class AofLog {
 
   /** Whether a rewrite is due because the log waits for one, or a failed sync spoilt the files. */
   get isRewriteDue(): boolean {
-    return (this.state === "waiting" || this.needsFreshGeneration) && !this.rewriteInProgress &&
+    return (this.state === "waiting" || (this.state === "on" && this.needsFreshGeneration)) &&
+      !this.rewriteInProgress &&
       this.#o.clock.nowMs() >= this.#nextRewriteMs;
   }
 
   get tempBasePath(): string {
-    return `${this.directory}/temp-rewriteaof-bg.aof`;
+    return this.#path("temp-rewriteaof-bg.aof");
   }
 
   /**
@@ -406,60 +579,83 @@ export class AofLog {
    * base to `tempBasePath`. May come after a sync; `failed` is told when it does not come at all.
    */
   beginRewrite(freeze: () => void, failed: (reason: string) => void): void {
-    if (this.state === "off") {
-      // BGREWRITEAOF without a log writes a base and leaves it: Redis does the same.
-      if (this.#ensureDirectoryOr(failed)) freeze();
-      return;
+    this.#rewrite = this.state === "off"
+      ? "detached"
+      : this.state === "waiting" || this.needsFreshGeneration
+      ? "fresh"
+      : "next";
+    if (this.#rewrite === "next") {
+      this.flush();
+      if (this.writeError !== null) return this.#failed(this.writeError, failed);
+      // An increment must be whole and durable before its successor is named; most of that goes beside the loop.
+      if (this.writtenBytes > this.syncedBytes) return this.#awaitSync(freeze, failed);
     }
-    this.rewriteInProgress = true;
-    const fresh = this.state === "waiting" || this.needsFreshGeneration;
-    const cut = () => {
-      try {
-        if (fresh) this.#switchToTempIncrement();
-        else this.#switchToNextIncrement();
-      } catch (error) {
-        if (!(error instanceof StorageError) && !(error instanceof ManifestUncertainError)) throw error;
-        this.failRewrite();
-        return failed(error.message);
-      }
-      freeze();
-    };
-    if (fresh || this.writtenBytes === this.syncedBytes) return cut();
-    this.flush();
-    if (this.writeError !== null) return this.failRewrite(), failed(this.writeError);
-    this.#syncInBackground(() => this.rewriteInProgress && !this.needsFreshGeneration && cut());
+    this.#cut(freeze, failed);
   }
 
-  #ensureDirectoryOr(failed: (reason: string) => void): boolean {
+  #failed(reason: string, failed: (reason: string) => void): void {
+    this.failRewrite();
+    failed(reason);
+  }
+
+  #awaitSync(freeze: () => void, failed: (reason: string) => void): void {
+    this.#awaited = { position: this.writtenBytes, cut: () => this.#cut(freeze, failed), failed };
+    if (this.#syncStartedUs === NEVER) this.#syncInBackground();
+  }
+
+  #goOnWithRewrite(): void {
+    const awaited = this.#awaited;
+    if (awaited === null) return;
+    if (!this.needsFreshGeneration && this.syncedBytes < awaited.position) return this.#syncInBackground();
+    this.#awaited = null;
+    if (this.needsFreshGeneration) this.#failed(this.writeError!, awaited.failed);
+    else awaited.cut();
+  }
+
+  #cut(freeze: () => void, failed: (reason: string) => void): void {
     try {
-      this.ensureDirectory();
-      return true;
+      if (this.#rewrite === "next") this.#switchToNextIncrement();
+      else {
+        this.#learnManifest();
+        this.ensureDirectory();
+        if (this.#rewrite === "fresh") this.#switchToTempIncrement();
+      }
     } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      failed(error.message);
-      return false;
+      if (!isOperatingError(error)) throw error;
+      return this.#failed(error.message, failed);
     }
+    freeze();
+  }
+
+  /** A log that was off so far did not look at its directory: what is there is history, and its numbers are taken. */
+  #learnManifest(): void {
+    if (this.#knowsManifest) return;
+    this.manifest = readManifest(this.#o.storage, this.directory, this.manifestName);
+    this.#knowsManifest = true;
   }
 
   /** The base is written and synced at `tempBasePath`: puts it in force. @throws {StorageError, ManifestUncertainError} */
   finishRewrite(baseSizeBytes: number): void {
-    const { storage, log } = this.#o;
-    const next = this.manifest.copy();
-    const base = this.#nextBase(next);
-    storage.rename(this.tempBasePath, `${this.directory}/${base.name}`);
-    if (next.base !== null) next.history.push(next.base);
-    next.base = base;
-    if (this.state === "off") {
-      // No log is kept: the base alone is what can be loaded later.
-      next.history.push(...next.increments);
-      next.increments = [];
-    } else if (this.#usesTempIncrement) this.#adoptTempIncrement(next);
-    else next.history.push(...next.increments.splice(0, this.#replacedIncrements));
-    storage.syncDirectory(this.directory);
-    this.#putInForce(next);
-    if (this.state === "waiting") this.state = "on";
+    const { storage, log } = this.#o, rewrite = this.#rewrite;
+    if (rewrite === "none") return void this.#removeQuietly(this.tempBasePath);
+    if (rewrite === "fresh") this.#completeUnnamed();
+    const next = this.manifest.copy(), base = this.#nextBase(next);
+    storage.rename(this.tempBasePath, this.#path(base.name));
+    try {
+      if (next.base !== null) next.history.push(next.base);
+      next.base = base;
+      next.history.push(...next.increments.splice(0, rewrite === "next" ? this.#replacedIncrements : Infinity));
+      if (rewrite === "fresh") this.#nameIncrement(next);
+      storage.syncDirectory(this.directory);
+      this.#putInForce(next);
+    } catch (error) {
+      if (error instanceof StorageError) this.#removeQuietly(this.#path(base.name));
+      throw error;
+    }
+    if (rewrite === "fresh") this.#freshInForce();
+    this.#liveFile = this.#fileNumber;
     this.baseBytes = baseSizeBytes, this.currentBytes = baseSizeBytes + this.#fileBytes;
-    this.rewriteInProgress = false, this.lastRewriteOk = true;
+    this.#rewrite = "none", this.lastRewriteOk = true;
     this.rewriteFailures = this.#nextRewriteMs = 0;
     log("notice", "Background AOF rewrite finished successfully");
     this.removeHistory();
@@ -467,10 +663,13 @@ export class AofLog {
 
   /** The rewrite came to nothing: the increments so far stay. Automatic ones pause for longer and longer. */
   failRewrite(): void {
-    const { clock, log } = this.#o;
-    this.rewriteInProgress = false, this.lastRewriteOk = false;
+    const { clock, log } = this.#o, rewrite = this.#rewrite;
+    if (this.#o.storage.exists(this.tempBasePath)) this.#removeQuietly(this.tempBasePath);
+    // Called off when the log was turned off: that is no failure.
+    if (rewrite === "none") return;
+    this.#rewrite = "none", this.lastRewriteOk = false;
     this.rewriteFailures++;
-    if (this.#usesTempIncrement) this.#dropTempIncrement();
+    if (rewrite === "fresh") this.#dropFile();
     const pauseMinutes = this.rewriteFailures < FREE_FAILURES
       ? 0
       : Math.min(RETRY_PAUSE_MAX_MINUTES, 2 ** (this.rewriteFailures - FREE_FAILURES));
@@ -483,113 +682,182 @@ export class AofLog {
     }
   }
 
-  /** Removes files that no manifest in force names any more. */
+  /** Removes files that are history in the manifest in force, then their names from it: what it names can always be found or is not needed. */
   removeHistory(): void {
     const { storage, settings, log } = this.#o;
     if (settings.aofDisableAutoGc || this.manifest.history.length === 0) return;
-    const removed = this.manifest.history;
-    for (const file of removed) {
-      log("notice", `Removing the history file ${file.name} in the background`);
-      storage.removeInBackground(`${this.directory}/${file.name}`).catch(() => {});
-    }
     const next = this.manifest.copy();
     next.history = [];
+    for (const file of this.manifest.history) {
+      log("notice", `Removing the history file ${file.name} in the background`);
+      if (!this.#removeQuietly(this.#path(file.name))) next.history.push(file);
+    }
     try {
+      storage.syncDirectory(this.directory);
       this.#putInForce(next);
     } catch (error) {
-      if (!(error instanceof StorageError) && !(error instanceof ManifestUncertainError)) throw error;
+      if (!isOperatingError(error)) throw error;
       log("warning", `Cannot update the AOF manifest after removing history: ${error.message}`);
     }
   }
 
+  /** @throws {StorageError} the old manifest is in force. @throws {ManifestUncertainError} either may be. */
   #putInForce(next: AofManifest): void {
-    persistManifest(this.#o.storage, this.directory, this.manifestName, next);
+    try {
+      persistManifest(this.#o.storage, this.directory, this.manifestName, next);
+    } catch (error) {
+      if (error instanceof ManifestUncertainError) this.#keepFilesOf(next);
+      throw error;
+    }
     this.manifest = next;
   }
 
-  #nextBase(manifest = this.manifest): { name: string; sequence: number } {
-    const sequence = ++manifest.baseSequence;
-    const suffix = this.#o.settings.aofUseRdbPreamble ? "rdb" : "aof";
-    return { name: `${this.#o.settings.appendfilename}.${sequence}.base.${suffix}`, sequence };
+  /** The manifest on disk may be this one: nothing it names may be removed or written over. */
+  #keepFilesOf(other: AofManifest): void {
+    this.manifest.baseSequence = other.baseSequence, this.manifest.incrementSequence = other.incrementSequence;
+    this.#unnamedPath = null;
   }
 
-  #nextIncrement(manifest = this.manifest): { name: string; sequence: number } {
+  #path(name: string): string {
+    return `${this.directory}/${name}`;
+  }
+
+  #baseName(sequence: number, suffix: "rdb" | "aof"): string {
+    return `${this.#o.settings.appendfilename}.${sequence}.base.${suffix}`;
+  }
+
+  #incrementName(sequence: number): string {
+    return `${this.#o.settings.appendfilename}.${sequence}.incr.aof`;
+  }
+
+  #nextBase(manifest: AofManifest): AofFile {
+    const sequence = ++manifest.baseSequence;
+    return { name: this.#baseName(sequence, this.#o.settings.aofUseRdbPreamble ? "rdb" : "aof"), sequence };
+  }
+
+  #nextIncrement(manifest: AofManifest): AofFile {
     const sequence = ++manifest.incrementSequence;
-    return { name: `${this.#o.settings.appendfilename}.${sequence}.incr.aof`, sequence };
+    return { name: this.#incrementName(sequence), sequence };
   }
 
   #switchToNextIncrement(): void {
-    const { storage } = this.#o;
+    const { storage, log } = this.#o;
     // What came in while the sync ran: little, and the old increment must be whole before its successor is named.
-    if (this.#length > 0) this.#write();
-    if (this.writeError !== null) throw new ManifestUncertainError(this.writeError);
-    if (this.writtenBytes > this.syncedBytes) {
-      storage.sync(this.#file!);
-      this.syncedBytes = this.writtenBytes;
-    }
-    const next = this.manifest.copy(), increment = this.#nextIncrement(next);
-    const file = storage.open(`${this.directory}/${increment.name}`, "create");
+    const failure = this.#length > 0 ? this.#write() : null;
+    if (failure !== null) throw failure;
+    if (this.writtenBytes > this.syncedBytes) this.#sync();
+    const next = this.manifest.copy(), increment = this.#nextIncrement(next), path = this.#path(increment.name);
+    const file = storage.open(path, "create");
     try {
       storage.syncDirectory(this.directory);
       next.increments.push(increment);
       this.#putInForce(next);
     } catch (error) {
-      storage.close(file);
+      this.#closeQuietly(file);
+      if (error instanceof StorageError) this.#removeQuietly(path);
+      // Added to now, the old increment could be torn and yet not be the last one of the manifest that a start finds.
+      else if (error instanceof ManifestUncertainError) this.#spoil("The AOF manifest may be lost.", error.message);
       throw error;
     }
-    void storage.closeInBackground(this.#file!);
+    log("notice", `Creating AOF incr file ${increment.name} on background rewrite`);
+    this.#closeQuietly(this.#file!);
     this.#replacedIncrements = next.increments.length - 1;
     this.#openedIncrement(file);
   }
 
   /** A fresh generation: nothing that is on disk is part of it, and nothing that is buffered either: the new base has its effects. */
   #switchToTempIncrement(): void {
-    const { storage } = this.#o;
-    this.ensureDirectory();
-    const file = storage.open(this.#tempIncrementPath, "create");
-    if (this.#file !== null) void storage.closeInBackground(this.#file).catch(() => {});
-    this.#usesTempIncrement = true;
-    this.#heldBytes = this.appendedBytes;
-    this.#length = 0;
+    const { storage, log, settings } = this.#o, name = `temp-${settings.appendfilename}.incr`;
+    const file = storage.open(this.#path(name), "create");
+    log("notice", `Creating AOF incr file ${name} on background rewrite`);
+    this.#dropFile();
+    this.#unnamedPath = this.#path(name);
+    // Replies to what came before wait for the new base, all that comes now is in this file.
+    this.writtenBytes = this.appendedBytes;
+    if (!this.needsFreshGeneration) this.#settledAt(this.appendedBytes);
     this.#openedIncrement(file);
   }
 
-  /** Position of the stream at the cut of a fresh generation: once it is in force, all up to here is durable. */
-  #heldBytes = 0;
-
   #openedIncrement(file: FileHandle): void {
     this.#file = file, this.#fileBytes = 0, this.#db = -1, this.#timestampSeconds = 0;
+    this.#hasTornTail = false;
+    this.#fileNumber++;
   }
 
-  get #tempIncrementPath(): string {
-    return `${this.directory}/temp-${this.#o.settings.appendfilename}.incr`;
+  /** Everything that belongs to the unnamed increment is in it, durably. @throws {StorageError} */
+  #completeUnnamed(): void {
+    const failure = this.#length > 0 ? this.#write() : null;
+    if (failure !== null) throw failure;
+    this.#sync();
+    // The sync that succeeded may have followed one that failed.
+    if (this.#spoiltFile === this.#fileNumber) throw storageError("sync", this.#unnamedPath!, "EIO");
   }
 
-  #adoptTempIncrement(next: AofManifest): void {
-    const { storage } = this.#o;
-    if (this.#length > 0) this.#write();
-    storage.sync(this.#file!);
-    next.history.push(...next.increments);
-    const increment = this.#nextIncrement(next);
-    next.increments = [increment];
-    storage.rename(this.#tempIncrementPath, `${this.directory}/${increment.name}`);
-    this.#usesTempIncrement = false;
+  #nameIncrement(next: AofManifest): void {
+    const increment = this.#nextIncrement(next), path = this.#path(increment.name);
+    this.#o.storage.rename(this.#unnamedPath!, path);
+    this.#unnamedPath = path;
+    next.increments.push(increment);
+  }
+
+  #freshInForce(): void {
+    const { log } = this.#o;
+    if (this.needsFreshGeneration) {
+      log("notice", "The new generation of the AOF is in force: writes are accepted again");
+    }
+    this.#unnamedPath = null;
     this.needsFreshGeneration = false, this.writeError = null;
-    this.writtenBytes = this.syncedBytes = Math.max(this.#heldBytes, this.appendedBytes - this.#length);
+    this.#settledAt(this.appendedBytes);
+    this.state = "on";
+    this.#unmarkSpoilt();
   }
 
-  #dropTempIncrement(): void {
-    if (this.#file !== null) void this.#o.storage.closeInBackground(this.#file).catch(() => {});
-    // Only a log that waits may forget its file; a spoilt one stays spoilt until a rewrite succeeds.
-    this.#file = null, this.#length = 0;
-    this.#removeTempIncrement();
-    if (this.needsFreshGeneration) this.state = "waiting";
+  /** Closes the increment and forgets what is buffered; the file goes too when no manifest can name it. */
+  #dropFile(): void {
+    const path = this.#unnamedPath, file = this.#file;
+    this.#file = null, this.#unnamedPath = null, this.#length = 0;
+    if (file !== null) this.#closeQuietly(file);
+    if (path === null) return;
+    this.#o.log("notice", `Removing the temp incr aof file ${path} in the background`);
+    this.#removeQuietly(path);
   }
 
-  #removeTempIncrement(): void {
-    const name = `temp-${this.#o.settings.appendfilename}.incr`;
-    this.#usesTempIncrement = false;
-    this.#o.log("notice", `Removing the temp incr aof file ${name} in the background`);
-    this.#o.storage.removeInBackground(`${this.directory}/${name}`).catch(() => {});
+  /** Takes the name away at once; the blocks are freed beside the loop. False when the file is still there. */
+  #removeQuietly(path: string): boolean {
+    const { storage, log } = this.#o;
+    try {
+      if (!storage.exists(path)) return true;
+      const held = storage.open(path, "read");
+      try {
+        storage.remove(path);
+      } finally {
+        this.#closeQuietly(held);
+      }
+      return true;
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      log("warning", `Cannot remove a file of the AOF that is not needed any more: ${error.message}`);
+      return false;
+    }
   }
+
+  /** For files whose last sync is behind them. */
+  #closeQuietly(file: FileHandle): void {
+    this.#o.storage.closeInBackground(file).catch((error: Error) =>
+      this.#o.log("warning", `Cannot close a file of the AOF: ${error.message}`)
+    );
+  }
+}
+
+function isCommand(bytes: Uint8Array, start: number, end: number, command: Uint8Array): boolean {
+  return end - start === command.length && rangesEqual(bytes, start, command, 0, command.length);
+}
+
+function isOperatingError(error: unknown): error is StorageError | ManifestUncertainError | ManifestCorruptError {
+  return error instanceof StorageError || error instanceof ManifestUncertainError ||
+    error instanceof ManifestCorruptError;
+}
+
+function asStorageError(error: unknown): StorageError {
+  return error instanceof StorageError ? error : storageError("sync", "the append only file", "EIO", error);
 }

@@ -6,8 +6,8 @@
  * At most one base (b), then increments (i) with rising numbers, then history (h): files that are no longer part of the log and
  * wait to be removed. Persisting replaces the file as a whole: temporary file, sync, rename, directory sync.
  */
-import { latin1Decode, latin1Encode } from "../../base/bytes.ts";
-import { type Storage, StorageError, writeFully } from "../../io/storage.ts";
+import { ascii, utf8Decode, utf8Encode } from "../../base/bytes.ts";
+import { readFully, type Storage, StorageError, writeFully } from "../../io/storage.ts";
 import { splitInlineArgs } from "../../resp/inline_args.ts";
 
 export interface AofFile {
@@ -65,7 +65,9 @@ export class AofManifest {
     const lines = text.split("\n");
     const last = lines.pop()!;
     lines.forEach((line, index) => line.startsWith("#") || manifest.#addLine(line, index + 1));
-    if (last !== "") throw new ManifestCorruptError("The AOF manifest file contains too long line", 0, "");
+    if (last !== "" && !last.startsWith("#")) {
+      throw new ManifestCorruptError("The AOF manifest file contains too long line", 0, "");
+    }
     return manifest;
   }
 
@@ -81,8 +83,7 @@ export class AofManifest {
     }
     const line = raw.replace(/^[ \t\r]+|[ \t\r]+$/g, "");
     const fail = (reason: string) => new ManifestCorruptError(reason, lineNumber, line);
-    const bytes = latin1Encode(line),
-      words = splitInlineArgs(bytes, 0, bytes.length)?.map((word) => latin1Decode(word));
+    const bytes = utf8Encode(line), words = splitInlineArgs(bytes, 0, bytes.length)?.map((word) => utf8Decode(word));
     if (words === undefined || words.length < 6 || words.length % 2 !== 0) {
       throw fail("Invalid AOF manifest file format");
     }
@@ -112,19 +113,30 @@ export class AofManifest {
   }
 }
 
-/** A name as sdscatrepr writes it, when it needs quotes at all. */
+const ESCAPES: Record<number, string> = { 7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 13: "\\r", 34: '\\"', 92: "\\\\" };
+
+/** A name as sdscatrepr writes it, where sdsneedsrepr says that it needs quotes: plain ASCII, other bytes (of UTF-8) in hexadecimal. */
 function quoteName(name: string): string {
-  if (/^[!#-&(-\[\]-~]+$/.test(name)) return name;
+  if (/^[!#-\[\]-~]+$/.test(name)) return name;
   let text = '"';
-  for (const char of name) {
-    const code = char.charCodeAt(0);
-    if (char === '"' || char === "\\") text += `\\${char}`;
-    else if (char === "\n") text += "\\n";
-    else if (char === "\r") text += "\\r";
-    else if (char === "\t") text += "\\t";
-    else text += code < 0x20 || code > 0x7e ? `\\x${code.toString(16).padStart(2, "0")}` : char;
+  for (const byte of utf8Encode(name)) {
+    const isPlain = byte >= 0x20 && byte <= 0x7e;
+    text += ESCAPES[byte] ?? (isPlain ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, "0")}`);
   }
   return text + '"';
+}
+
+/** The manifest on disk; an empty one where there is none. @throws {ManifestCorruptError, StorageError} */
+export function readManifest(storage: Storage, directory: string, name: string): AofManifest {
+  const path = `${directory}/${name}`;
+  if (!storage.exists(path)) return new AofManifest();
+  const file = storage.open(path, "read");
+  try {
+    const bytes = new Uint8Array(storage.size(file));
+    return AofManifest.parse(utf8Decode(bytes, 0, readFully(storage, file, 0, bytes)));
+  } finally {
+    storage.close(file);
+  }
 }
 
 /**
@@ -134,7 +146,7 @@ function quoteName(name: string): string {
  */
 export function persistManifest(storage: Storage, directory: string, name: string, manifest: AofManifest): void {
   const temp = `${directory}/temp-${name}`;
-  const bytes = latin1Encode(manifest.format());
+  const bytes = ascii(manifest.format());
   const file = storage.open(temp, "create");
   try {
     writeFully(storage, file, bytes, 0, bytes.length);
