@@ -18,9 +18,17 @@ const MULTI = ascii("MULTI"), EXEC = ascii("EXEC");
 const STAR = 0x2a, DOLLAR = 0x24, HASH = 0x23, CR = 13, LF = 10;
 const RDB_MAGIC = "REDIS";
 
-/** The log cannot be loaded. `lines` are for the server's log, the last one says what to do; the server exits with 1. */
+/** The log cannot be loaded: what, which file and where in it, what to do. The server exits with 1, and no file was changed. */
 export class AofLoadError extends Error {
   override name = "AofLoadError";
+  readonly path: string;
+  /** Where in the file the trouble starts; 0 when it is the file itself. */
+  readonly offsetBytes: number;
+
+  constructor(message: string, path: string, offsetBytes = 0) {
+    super(message);
+    this.path = path, this.offsetBytes = offsetBytes;
+  }
 }
 
 /** An RDB file at the start of a log file, being loaded. */
@@ -44,7 +52,14 @@ export interface AofLoadOptions {
 /** The file ended in the middle of something. */
 class TornError extends Error {}
 /** What is there is no command. */
-class FormatError extends Error {}
+class FormatError extends Error {
+  readonly offsetBytes: number;
+
+  constructor(reason: string, offsetBytes: number) {
+    super(`${reason} at offset ${offsetBytes}`);
+    this.offsetBytes = offsetBytes;
+  }
+}
 
 export class AofLoad {
   readonly #o: AofLoadOptions;
@@ -80,8 +95,8 @@ export class AofLoad {
     try {
       done = this.#file.step(budgetBytes);
     } catch (error) {
-      if (error instanceof TornError) done = this.#torn(this.#file, name, isLast);
-      else throw this.#explained(error, name);
+      done = error instanceof TornError && this.#isCut(this.#file, name, isLast);
+      if (!done) throw this.#refused(error, this.#file, name, isLast);
     }
     if (!done) return false;
     this.#finished(this.#file, name);
@@ -90,17 +105,29 @@ export class AofLoad {
 
   #sizeOf(name: string): number {
     const status = this.#o.storage.stat(`${this.#o.directory}/${name}`);
-    if (status === null) throw new AofLoadError(`The append log file ${name} doesn't exist: No such file or directory`);
+    if (status === null) {
+      throw new AofLoadError(
+        `The append log file ${name} doesn't exist: No such file or directory. The manifest names it: restore it from a backup.`,
+        this.#path(name),
+      );
+    }
     return status.sizeBytes;
+  }
+
+  #path(name: string): string {
+    return `${this.#o.directory}/${name}`;
   }
 
   #open(name: string): AofFileLoad {
     this.#startedUs = this.#o.nowUs();
     try {
-      return new AofFileLoad(this.#o, `${this.#o.directory}/${name}`, name);
+      return new AofFileLoad(this.#o, this.#path(name), name);
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
-      throw new AofLoadError(`Fatal error: can't open the append log file ${name} for reading: ${error.message}`);
+      throw new AofLoadError(
+        `Fatal error: can't open the append log file ${name} for reading: ${error.message}`,
+        this.#path(name),
+      );
     }
   }
 
@@ -117,44 +144,72 @@ export class AofLoad {
   }
 
   /** The verdict on a torn file: the last one may be cut, if that is allowed; any other is the end. */
-  #torn(file: AofFileLoad, name: string, isLast: boolean): boolean {
+  #isCut(file: AofFileLoad, name: string, isLast: boolean): boolean {
     const { log, loadTruncated } = this.#o;
     if (file.inTransaction) log("warning", `Revert incomplete MULTI/EXEC transaction in AOF file ${name}`);
-    if (loadTruncated && isLast) {
-      log("warning", `!!! Warning: short read while loading the AOF file ${name}!!!`);
-      log("warning", `!!! Truncating the AOF ${name} at offset ${file.validBytes} !!!`);
-      try {
-        file.truncate();
-      } catch (error) {
-        if (!(error instanceof StorageError)) throw error;
-        throw new AofLoadError(`Error truncating the AOF file ${name}: ${error.message}`);
-      }
-      log("warning", `AOF ${name} loaded anyway because aof-load-truncated is enabled`);
-      return true;
+    if (!loadTruncated) return false;
+    log("warning", `!!! Warning: short read while loading the AOF file ${name}!!!`);
+    if (!isLast) return false;
+    log("warning", `!!! Truncating the AOF ${name} at offset ${file.validBytes} !!!`);
+    try {
+      file.truncate();
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      file.close();
+      throw new AofLoadError(
+        `Error truncating the AOF file ${name}: ${error.message}`,
+        this.#path(name),
+        file.validBytes,
+      );
     }
-    if (loadTruncated) {
-      log("warning", `!!! Warning: short read while loading the AOF file ${name}!!!`);
-      throw new AofLoadError("Fatal error: the truncated file is not the last file");
-    }
-    throw new AofLoadError(
-      `Unexpected end of file reading the append only file ${name}. You can: 1) Make a backup of your AOF file, then use ` +
-        "./redis-check-aof --fix <filename.manifest>. 2) Alternatively you can set the 'aof-load-truncated' configuration " +
-        "option to yes and restart the server.",
-    );
+    log("warning", `AOF ${name} loaded anyway because aof-load-truncated is enabled`);
+    return true;
   }
 
-  #explained(error: unknown, name: string): unknown {
+  /** What to say about a file that cannot be loaded; nothing was changed. */
+  #refused(error: unknown, file: AofFileLoad, name: string, isLast: boolean): unknown {
+    file.close();
+    this.#file = null;
+    const refusal = (text: string, offsetBytes: number) => new AofLoadError(text, this.#path(name), offsetBytes);
+    if (error instanceof TornError) {
+      return this.#o.loadTruncated && !isLast
+        ? refusal(
+          `Fatal error: the truncated file is not the last file (${name} ends in the middle of what starts at offset ` +
+            `${file.validBytes}): restore it from a backup`,
+          file.validBytes,
+        )
+        : refusal(
+          `Unexpected end of file reading the append only file ${name}. You can: 1) Make a backup of your AOF file, then use ` +
+            "./redis-check-aof --fix <filename.manifest>. 2) Alternatively you can set the 'aof-load-truncated' configuration " +
+            `option to yes and restart the server. (The last whole command ends at offset ${file.validBytes})`,
+          file.validBytes,
+        );
+    }
     if (error instanceof FormatError) {
-      return new AofLoadError(
+      return refusal(
         `Bad file format reading the append only file ${name}: make a backup of your AOF file, then use ./redis-check-aof --fix ` +
           `<filename.manifest> (${error.message})`,
+        error.offsetBytes,
+      );
+    }
+    if (isDamagedRdb(error)) {
+      const what = file.isOldStyle ? "RDB preamble of the AOF file" : "RDB base file";
+      return refusal(
+        `Error reading the ${what} ${name}, AOF loading aborted: ${error.message} (at offset ${error.offsetBytes}). Restore the ` +
+          "file from a backup; redis-check-rdb says more",
+        error.offsetBytes,
       );
     }
     if (error instanceof StorageError) {
-      return new AofLoadError(`Unrecoverable error reading the append only file ${name}: ${error.message}`);
+      return refusal(`Unrecoverable error reading the append only file ${name}: ${error.message}`, file.offsetBytes);
     }
     return error;
   }
+}
+
+/** What an RDB load throws about its file. */
+function isDamagedRdb(error: unknown): error is Error & { offsetBytes: number } {
+  return error instanceof Error && (error.name === "RdbCorruptError" || error.name === "RdbTruncatedError");
 }
 
 /** One file. */
@@ -173,6 +228,8 @@ class AofFileLoad {
   readonly #args = new Args();
   #queue: Args[] | null = null;
   #cutTo = -1;
+  /** An RDB file with commands behind it, as Redis wrote before version 7. */
+  readonly isOldStyle: boolean = false;
   /** End of the last whole command outside a transaction. */
   validBytes = 0;
 
@@ -182,10 +239,10 @@ class AofFileLoad {
     this.#sizeBytes = options.storage.size(this.#file);
     const magic = new Uint8Array(RDB_MAGIC.length);
     if (options.storage.read(this.#file, 0, magic) !== RDB_MAGIC.length || latin1Decode(magic) !== RDB_MAGIC) return;
-    const isOldStyle = !name.endsWith(".rdb");
+    this.isOldStyle = !name.endsWith(".rdb");
     options.log(
       "notice",
-      isOldStyle ? "Reading RDB preamble from AOF file..." : "Reading RDB base file on AOF loading...",
+      this.isOldStyle ? "Reading RDB preamble from AOF file..." : "Reading RDB base file on AOF loading...",
     );
     this.#base = options.loadRdb(this.#file, this.#sizeBytes);
   }
@@ -278,9 +335,10 @@ class AofFileLoad {
   #run(): void {
     const args = this.#args;
     if (args.count === 1 && args.is(0, MULTI)) {
-      if (this.#queue !== null) throw new FormatError(`MULTI inside MULTI before offset ${this.offsetBytes}`);
+      if (this.#queue !== null) throw new FormatError("MULTI inside MULTI", this.#offsetOf(args));
       this.#queue = [];
     } else if (this.#queue === null) {
+      if (args.count === 1 && args.is(0, EXEC)) throw new FormatError("EXEC without MULTI", this.#offsetOf(args));
       this.#execute(args);
       this.validBytes = this.offsetBytes;
     } else if (args.count === 1 && args.is(0, EXEC)) {
@@ -294,9 +352,20 @@ class AofFileLoad {
     }
   }
 
+  #offsetOf(args: Args): number {
+    return this.#bufferOffset + args.rawStart;
+  }
+
   #execute(args: Args): void {
     if (!this.#o.execute(args)) {
-      throw new AofLoadError(`Unknown command '${args.text(0)}' reading the append only file ${this.#name}`);
+      throw new AofLoadError(
+        `Unknown command '${
+          args.text(0)
+        }' reading the append only file ${this.#name} (before offset ${this.offsetBytes}): it was ` +
+          "written by a server that has more commands, or it is damaged",
+        this.#path,
+        this.offsetBytes,
+      );
     }
   }
 
@@ -324,7 +393,7 @@ class AofFileLoad {
   #refuse(reason: string, offset = 0): never {
     const damagedAt = this.offsetBytes + offset;
     if (this.#onlyZerosFrom(damagedAt)) throw new TornError();
-    throw new FormatError(`${reason} at offset ${damagedAt}`);
+    throw new FormatError(reason, damagedAt);
   }
 
   #onlyZerosFrom(fileOffset: number): boolean {
