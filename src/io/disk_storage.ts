@@ -159,6 +159,14 @@ export class DiskStorage implements Storage {
     }
   }
 
+  link(path: string, newPath: string): void {
+    try {
+      Deno.linkSync(path, newPath);
+    } catch (error) {
+      throw translate("link", path, error);
+    }
+  }
+
   rename(from: string, to: string): void {
     try {
       Deno.renameSync(from, to);

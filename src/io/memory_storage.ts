@@ -106,6 +106,14 @@ export class MemoryStorage implements Storage {
     this.close(file);
   }
 
+  link(path: string, newPath: string): void {
+    this.onOperation("link", path);
+    const node = this.#files.get(path);
+    if (node === undefined) throw storageError("link", path, "ENOENT");
+    if (this.exists(newPath)) throw storageError("link", newPath, "EEXIST");
+    this.#files.set(newPath, node);
+  }
+
   rename(from: string, to: string): void {
     this.onOperation("rename", from);
     const node = this.#files.get(from);

@@ -46,6 +46,7 @@ export type StorageOperation =
   | "truncate"
   | "close"
   | "rename"
+  | "link"
   | "remove"
   | "list"
   | "exists"
@@ -100,6 +101,9 @@ export interface Storage {
 
   /** Atomic; replaces `to` where it exists. Durable only after `syncDirectory` of both parents. */
   rename(from: string, to: string): void;
+
+  /** Gives a file a second name: its blocks stay until both are removed. @throws {StorageError} EEXIST, EPERM where there are no hard links */
+  link(path: string, newPath: string): void;
 
   /** Removes a file or an empty directory. @throws {StorageError} ENOENT, ENOTEMPTY, … */
   remove(path: string): void;
@@ -199,6 +203,7 @@ const VERBS: Record<StorageOperation, string> = {
   truncate: "truncate",
   close: "close",
   rename: "rename",
+  link: "link",
   remove: "remove",
   list: "list",
   exists: "look up",
