@@ -169,11 +169,26 @@ class PowerCutStorage implements Storage {
     this.close(file);
   }
 
+  link(path: string, newPath: string): void {
+    this.#step("link", path);
+    const inode = this.names.get(path);
+    if (inode === undefined) throw storageError("link", path, "ENOENT");
+    this.names.set(newPath, inode);
+  }
+
   rename(from: string, to: string): void {
     this.#step("rename", from);
     const inode = this.names.get(from);
     if (inode === undefined) throw storageError("rename", from, "ENOENT");
     this.names.delete(from), this.names.set(to, inode);
+  }
+
+  link(path: string, newPath: string): void {
+    this.#step("link", path);
+    const inode = this.names.get(path);
+    if (inode === undefined) throw storageError("link", path, "ENOENT");
+    if (this.names.has(newPath)) throw storageError("link", path, "EEXIST");
+    this.names.set(newPath, inode);
   }
 
   remove(path: string): void {
@@ -239,11 +254,15 @@ class PowerCutStorage implements Storage {
     return copy;
   }
 
-  /** A text that two disks share when recovery would find the same on them. */
+  /** A text that two disks share when nothing tells them apart, now or after another power cut. */
   get fingerprint(): string {
-    return [...this.names].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, { cached }]) =>
-      `${name}=${utf8Decode(cached)}`
-    ).join("|");
+    const text = (names: Map<string, Inode>) =>
+      [...names].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, { cached, durable, lost }]) =>
+        `${name}=${utf8Decode(cached)}${
+          cached === durable ? "" : ` (durable: ${utf8Decode(durable)}${lost ? ", lost" : ""})`
+        }`
+      ).join("|");
+    return `${text(this.names)} (durable: ${[...this.durableNames.keys()].sort()})`;
   }
 }
 
@@ -337,6 +356,12 @@ class Machine {
     let count = 0;
     while (count < this.executed && this.#positions[count] <= this.log.syncedBytes) count++;
     return count;
+  }
+
+  /** Goes on after a start that found this many commands. */
+  resume(found: number): void {
+    this.executed = this.acknowledged = this.#next = found;
+    this.#positions = Array(found).fill(0);
   }
 
   /** A turn with this many commands; refused while the log reports an error, as the server does. */
@@ -458,11 +483,31 @@ function check(disk: PowerCutStorage, atLeast: number, atMost: number, where: st
   return found.length;
 }
 
+/** Starts a server on the disk and lets it log one more command; power may go at each operation of that, too (I8, depth 2). */
+function checkRestart(disk: PowerCutStorage, vouched: number, sent: number, where: string): void {
+  const machine = new Machine(disk, "always");
+  let isOpen = false;
+  disk.before = (operation) => {
+    const atLeast = isOpen ? machine.acknowledged : vouched;
+    for (const again of survivors(disk)) {
+      check(again, atLeast, sent + 1, `${where}, then before ${operation} of the restart`);
+    }
+    return null;
+  };
+  const found = check(disk, vouched, sent, where, machine.log);
+  isOpen = true;
+  machine.resume(found);
+  machine.turn(1);
+  assertEquals(machine.acknowledged, found + 1);
+  for (const again of survivors(disk)) check(again, found + 1, sent + 1, `${where}, then after the restart`);
+}
+
 /** Runs a workload with faults; checks every power cut of every moment, each distinct disk once. Returns the disks checked. */
 async function explore(
   policy: AofSettings["appendfsync"],
   workload: Workload,
   label: string,
+  deep: "all" | "kills" | "none",
   fault: (operation: StorageOperation, number: number) => Fault = () => null,
 ): Promise<number> {
   const machine = await openMachine(policy), { storage } = machine, seen = new Map<string, number>();
@@ -471,11 +516,14 @@ async function explore(
   const checkAll = (moment: string) => {
     checking = true;
     const vouched = machine.vouched;
+    let isKill = true;
     for (const disk of survivors(storage)) {
-      const print = disk.fingerprint;
+      const restarts = deep === "all" || (deep === "kills" && isKill), print = disk.fingerprint;
+      isKill = false;
       if ((seen.get(print) ?? -1) >= vouched) continue;
       seen.set(print, vouched);
-      check(disk, vouched, machine.executed, `${label}, ${moment}`);
+      if (restarts) checkRestart(disk, vouched, machine.executed, `${label}, ${moment}`);
+      else check(disk, vouched, machine.executed, `${label}, ${moment}`);
     }
     checking = false;
   };
@@ -494,8 +542,8 @@ async function explore(
 
 for (const policy of ["always", "everysec"] as const) {
   for (const [name, workload] of Object.entries(WORKLOADS)) {
-    Deno.test(`${policy}, ${name}: power may go at any operation (I1, I2, I7)`, async () => {
-      assert(await explore(policy, workload, name) > 20);
+    Deno.test(`${policy}, ${name}: power may go at any operation (I1, I2, I7), and during the restart again (I8)`, async () => {
+      assert(await explore(policy, workload, name, "all") > 20);
     });
 
     Deno.test(`${policy}, ${name}: any operation may fail, once or for good, and then power may go (I1, I2, I7, I9)`, async () => {
@@ -507,19 +555,22 @@ for (const policy of ["always", "everysec"] as const) {
         for (const code of ["EIO", "ENOSPC"]) {
           for (const sticky of [false, true]) {
             const label = `${name}, ${code} ${sticky ? "from" : "at"} operation ${at}`;
-            await explore(policy, workload, label, (_, n) => (sticky ? n >= at : n === at) ? { code } : null);
+            const deep = code === "EIO" ? "kills" : "none";
+            await explore(policy, workload, label, deep, (_, n) => (sticky ? n >= at : n === at) ? { code } : null);
           }
         }
         await explore(
           policy,
           workload,
           `${name}, part written at operation ${at}`,
+          "none",
           (operation, n) => n === at && operation === "write" ? { code: "ENOSPC", partBytes: 7 } : null,
         );
         await explore(
           policy,
           workload,
           `${name}, short write at operation ${at}`,
+          "none",
           (operation, n) => n === at && operation === "write" ? { code: "", partBytes: 7 } : null,
         );
       }
