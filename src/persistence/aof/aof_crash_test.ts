@@ -169,13 +169,6 @@ class PowerCutStorage implements Storage {
     this.close(file);
   }
 
-  link(path: string, newPath: string): void {
-    this.#step("link", path);
-    const inode = this.names.get(path);
-    if (inode === undefined) throw storageError("link", path, "ENOENT");
-    this.names.set(newPath, inode);
-  }
-
   rename(from: string, to: string): void {
     this.#step("rename", from);
     const inode = this.names.get(from);
