@@ -43,7 +43,8 @@ export class RequestParser {
     );
     if (this.start === this.end && !this.#inRequest) this.start = this.end = 0;
     if (this.buffer.length - this.end < Math.max(wanted, this.buffer.length >>> 2)) this.#makeRoom(wanted);
-    return this.buffer.subarray(this.end);
+    // Nearly always the whole buffer: no view has to be made.
+    return this.end === 0 ? this.buffer : this.buffer.subarray(this.end);
   }
 
   /** Whether a request has begun to arrive. */

@@ -46,7 +46,7 @@ export class Eviction {
 
   /** Memory that eviction can influence: log buffers are left out, or evicting (which logs DELs) would feed on itself. */
   #countedBytes(): number {
-    return this.#server.usedMemoryBytes - this.#server.persistence.bufferBytes;
+    return this.#server.evictableBytes;
   }
 
   #evictOne(): boolean {

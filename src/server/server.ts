@@ -104,6 +104,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   #nextClientId = 1;
   #pendingFlush: Client[] = [];
   #listeners: Listener[] = [];
+  #clientBytes = 0;
   #turnBaseUs = 0;
   #turnBaseMs = 0;
 
@@ -561,10 +562,25 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
 
   /** Memory in use by data and what serves it; Redis's used_memory. */
   get usedMemoryBytes(): number {
-    let bytes = this.allocator.liveBytes + this.memory.frameBytes + this.persistence.bufferBytes;
-    for (const client of this.clients.values()) bytes += client.memoryBytes;
+    return this.#keyspaceBytes + this.persistence.bufferBytes + this.countClientBytes();
+  }
+
+  /** The part of used memory that keys can free, and what clients took when they were last counted: cheap, for each command to look at. */
+  get evictableBytes(): number {
+    return this.#keyspaceBytes + this.#clientBytes;
+  }
+
+  get #keyspaceBytes(): number {
+    let bytes = this.allocator.liveBytes + this.memory.frameBytes;
     for (const db of this.keyspace.databases) bytes += db.expiry.bytes;
     return bytes;
+  }
+
+  /** Buffers of all clients; the cron counts them ten times a second. */
+  countClientBytes(): number {
+    let bytes = 0;
+    for (const client of this.clients.values()) bytes += client.memoryBytes;
+    return this.#clientBytes = bytes;
   }
 }
 
