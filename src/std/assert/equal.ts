@@ -4,7 +4,9 @@
 
 type Pair = Map<unknown, Set<unknown>>;
 
-function isKeyedCollection(value: unknown): value is Set<unknown> | Map<unknown, unknown> {
+function isKeyedCollection(
+  value: unknown,
+): value is Set<unknown> | Map<unknown, unknown> {
   return value instanceof Set || value instanceof Map;
 }
 
@@ -37,7 +39,6 @@ function equalObjects(a: object, b: object, seen: Pair): boolean {
   for (const key of new Set([...Reflect.ownKeys(a), ...Reflect.ownKeys(b)])) {
     // An absent key and a key that is undefined differ.
     if (!(key in a) || !(key in b)) return false;
-    if (key === "stack" && a instanceof Error) continue;
     if (!compare(left[key], right[key], seen)) return false;
   }
   return true;
@@ -45,24 +46,42 @@ function equalObjects(a: object, b: object, seen: Pair): boolean {
 
 function compare(a: unknown, b: unknown, seen: Pair): boolean {
   if (a === b || Object.is(a, b)) return true;
-  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (
+    typeof a !== "object" || typeof b !== "object" || a === null || b === null
+  ) return false;
   if (prototypeOf(a) !== prototypeOf(b)) return false;
-  if (a instanceof Date && b instanceof Date) return Object.is(a.getTime(), b.getTime());
-  if (a instanceof RegExp && b instanceof RegExp) return String(a) === String(b);
+  if (a instanceof Date && b instanceof Date) {
+    return Object.is(a.getTime(), b.getTime());
+  }
+  if (a instanceof RegExp && b instanceof RegExp) {
+    return String(a) === String(b);
+  }
   if (a instanceof URL && b instanceof URL) return a.href === b.href;
   if (a instanceof WeakMap || a instanceof WeakSet) {
     throw new TypeError("cannot compare WeakMap or WeakSet instances");
   }
-  if (a instanceof Number || a instanceof String || a instanceof Boolean) return Object.is(a.valueOf(), b.valueOf());
-  if (a instanceof ArrayBuffer && b instanceof ArrayBuffer) return equalBytes(new Uint8Array(a), new Uint8Array(b));
+  if (a instanceof Number || a instanceof String || a instanceof Boolean) {
+    return Object.is(a.valueOf(), b.valueOf());
+  }
+  if (isBuffer(a) && isBuffer(b)) {
+    return equalBytes(new Uint8Array(a), new Uint8Array(b));
+  }
   if (ArrayBuffer.isView(a) && ArrayBuffer.isView(b)) return equalViews(a, b);
   if (seen.get(a)?.has(b)) return true;
   const partners = seen.get(a);
   if (partners === undefined) seen.set(a, new Set([b]));
   else partners.add(b);
-  if (Array.isArray(a) && Array.isArray(b) && a.length !== b.length) return false;
-  if (isKeyedCollection(a) && isKeyedCollection(b)) return equalKeyed(a, b, seen);
+  if (Array.isArray(a) && Array.isArray(b) && a.length !== b.length) {
+    return false;
+  }
+  if (isKeyedCollection(a) && isKeyedCollection(b)) {
+    return equalKeyed(a, b, seen);
+  }
   return equalObjects(a, b, seen);
+}
+
+function isBuffer(value: object): value is ArrayBufferLike {
+  return value instanceof ArrayBuffer || value instanceof SharedArrayBuffer;
 }
 
 function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
@@ -79,7 +98,9 @@ function equalViews(a: ArrayBufferView, b: ArrayBufferView): boolean {
   }
   const left = a as unknown as ArrayLike<unknown>;
   const right = b as unknown as ArrayLike<unknown>;
-  for (let i = 0; i < left.length; i++) if (left[i] !== right[i] && !Object.is(left[i], right[i])) return false;
+  for (let i = 0; i < left.length; i++) {
+    if (left[i] !== right[i] && !Object.is(left[i], right[i])) return false;
+  }
   return true;
 }
 
