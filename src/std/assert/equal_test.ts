@@ -1,9 +1,4 @@
-import {
-  assertEquals,
-  AssertionError,
-  assertNotEquals,
-  assertThrows,
-} from "@std/assert";
+import { assertEquals, AssertionError, assertNotEquals, assertThrows } from "@std/assert";
 
 Deno.test("assertEquals: NaN equals NaN, 0 equals -0, and cycles end", () => {
   const a: Record<string, unknown> = { list: [NaN, 0] },
