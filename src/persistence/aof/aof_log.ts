@@ -104,6 +104,8 @@ export class AofLog {
   #db = -1;
   #timestampSeconds = 0;
   #inTransaction = false;
+  /** The mark of a log that was not closed is there. */
+  #isMarked = false;
   /** A failed write left a part behind that could not be cut off yet. */
   #hasTornTail = false;
   #lastSyncUs = 0;
@@ -241,6 +243,7 @@ export class AofLog {
     try {
       if (this.flushSleepUs > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, this.flushSleepUs / 1000);
       if (this.#hasTornTail) this.#cutTornTail();
+      if (!this.#isMarked) this.#mark();
       this.#writeBuffer();
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
@@ -389,7 +392,6 @@ export class AofLog {
     this.needsFreshGeneration = true;
     this.writeError = reason;
     this.#o.log("warning", `${what} Nothing that is not synced is trusted any more: a new generation will be written.`);
-    this.#markSpoilt();
   }
 
   /** Called by the cron: tails that no later turn would flush, and retries after an error. */
@@ -404,7 +406,9 @@ export class AofLog {
     // What no manifest names will not be found.
     if (this.#file === null || this.#unnamedPath !== null || this.needsFreshGeneration) return false;
     if (this.#length > 0 && this.#write() !== null) return false;
-    return this.#syncFailure() === null;
+    if (this.#syncFailure() !== null) return false;
+    this.#unmark();
+    return true;
   }
 
   // ---- opening and closing -------------------------------------------------------------------------------------
@@ -440,13 +444,14 @@ export class AofLog {
 
   /** What was just loaded may so far be in the cache only: clients will see it, so it must not be lost any more. */
   #makeDurable(): void {
-    const { storage } = this.#o, wasSpoilt = storage.exists(this.#markPath);
+    const { storage } = this.#o, { files, increments } = this.manifest;
     storage.syncDirectory(this.directory);
-    for (const { name } of this.manifest.files) this.#syncFile(this.#path(name));
-    if (!wasSpoilt) return;
-    for (const { name } of this.manifest.increments) this.#writeAnew(name);
+    for (const { name } of files) this.#syncFile(this.#path(name));
+    this.#isMarked = storage.exists(this.#markPath);
+    if (!this.#isMarked || increments.length === 0) return;
+    // The others were synced, and that was checked, before their successors were named.
+    this.#writeAnew(increments[increments.length - 1].name);
     storage.syncDirectory(this.directory);
-    this.#unmarkSpoilt();
   }
 
   #syncFile(path: string): void {
@@ -458,11 +463,14 @@ export class AofLog {
     }
   }
 
-  /** A sync of this file failed before the restart: the cache calls its pages clean, and only a copy of them will be written. */
+  /**
+   * The process that wrote this was killed, and a sync may have failed before that: then the cache calls pages clean that the disk does
+   * not have, and a sync is no proof. Pages that are written anew are.
+   */
   #writeAnew(name: string): void {
     const { storage, log } = this.#o, path = this.#path(name), tempPath = this.#path(`temp-${name}`);
     const from = storage.open(path, "read"), to = storage.open(tempPath, "create"), piece = new Uint8Array(COPY_BYTES);
-    log("notice", `A sync failed before the restart: copying ${name} to fresh pages`);
+    log("notice", `The AOF was not closed: copying ${name}, so that all that was loaded is on disk`);
     try {
       for (let at = 0, read = 1; read > 0; at += read) {
         read = storage.read(from, at, piece);
@@ -476,22 +484,19 @@ export class AofLog {
   }
 
   get #markPath(): string {
-    return this.#path(`${this.#o.settings.appendfilename}.unsynced`);
+    return this.#path(`${this.#o.settings.appendfilename}.open`);
   }
 
-  /** Tells a restarted process not to trust the cache. It need not survive a power cut: neither does the cache. */
-  #markSpoilt(): void {
-    const { storage, log } = this.#o;
-    try {
-      storage.close(storage.open(this.#markPath, "create"));
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      log("warning", `Cannot leave a mark for a restart: ${error.message}`);
-    }
+  /** Tells a later process that this one wrote and did not close. It need not survive a power cut: neither does the cache. */
+  #mark(): void {
+    const { storage } = this.#o;
+    storage.close(storage.open(this.#markPath, "create"));
+    this.#isMarked = true;
   }
 
-  #unmarkSpoilt(): void {
-    if (this.#o.storage.exists(this.#markPath)) this.#removeQuietly(this.#markPath);
+  #unmark(): void {
+    if (this.#isMarked) this.#removeQuietly(this.#markPath);
+    this.#isMarked = false;
   }
 
   /** Removes what a rewrite left that was never put in force: the names it would take next (I13). */
@@ -809,7 +814,6 @@ export class AofLog {
     this.needsFreshGeneration = false, this.writeError = null;
     this.#settledAt(this.appendedBytes);
     this.state = "on";
-    this.#unmarkSpoilt();
   }
 
   /** Closes the increment and forgets what is buffered; the file goes too when no manifest can name it. */

@@ -49,6 +49,9 @@ function open(changes: Partial<AofSettings> = {}) {
     onProgress: () => {},
   });
   log.openAfterLoad({ currentBytes: 0, baseBytes: 0 });
+  // The mark of an open log, which the first write makes.
+  put(storage, "appendonly.aof.open", "");
+  log.openAfterLoad({ currentBytes: 0, baseBytes: 0 });
   operations.length = 0;
   return { storage, clock, operations, fatal, faults, log };
 }
@@ -221,6 +224,7 @@ Deno.test("rewrite: the old increment is synced before the manifest names the ne
     "appendonly.aof.1.base.aof",
     "appendonly.aof.2.incr.aof",
     "appendonly.aof.manifest",
+    "appendonly.aof.open",
   ]);
 });
 
