@@ -66,12 +66,17 @@ function fail(message: string): never {
   Deno.exit(2);
 }
 
+const DEFAULTS = { keys: 1_000_000, "value-bytes": 100, hot: "0.1,1,10,100", seconds: 2, "page-size": 4096 };
+
 function options(): Options {
   const args = parseArgs(Deno.args, {
     boolean: ["json", "help"],
     string: ["hot"],
-    default: { keys: 1_000_000, "value-bytes": 100, hot: "0.1,1,10,100", seconds: 2, "page-size": 4096 },
-    unknown: (arg, name) => name === undefined ? fail(`Unexpected argument "${arg}"`) : fail(`Unknown option "${arg}"`),
+    default: DEFAULTS,
+    unknown: (arg, name) => {
+      if (name === undefined) fail(`Unexpected argument "${arg}"`);
+      if (!(name in DEFAULTS)) fail(`Unknown option "${arg}"`);
+    },
   });
   if (args.help === true) {
     console.log(USAGE);

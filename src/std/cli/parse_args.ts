@@ -1,12 +1,14 @@
 /**
  * `parseArgs` of @std/cli (minimist's rules): `--name value`, `--name=value`, `--no-name` for negatable flags, `-abc`, `--` ends options.
- * A value that looks like a number becomes one, unless the option is a string: the real one does that too.
+ * A value that looks like a number becomes one, unless the option is a string. `unknown` hears of every option that is no boolean, string,
+ * alias or collected one: a default alone makes no option known. An argument that starts with "-" is never the value of a `--name`.
+ * Left out of the real one: dotted names, `stopEarly`, the "--" list and inferred types.
  */
 
 export interface ParseOptions {
   /** Options that take no value. */
   readonly boolean?: readonly string[];
-  /** Options whose values stay strings. */
+  /** Options whose values stay strings; "_" stands for the positional arguments. */
   readonly string?: readonly string[];
   readonly default?: Readonly<Record<string, unknown>>;
   /** Short names and other spellings. */
@@ -15,7 +17,7 @@ export interface ParseOptions {
   readonly negatable?: readonly string[];
   /** Options that collect their values in an array. */
   readonly collect?: readonly string[];
-  /** Called for options that are not named above; returning false leaves them out. */
+  /** Called for positional arguments (with `arg` only) and for options that are not known; returning false leaves them out. */
   readonly unknown?: (arg: string, key?: string, value?: unknown) => unknown;
 }
 
@@ -25,7 +27,12 @@ export interface Args {
   [name: string]: unknown;
 }
 
-const NUMBER = /^(?:0x[0-9a-f]+|[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[-+]?[0-9]+)?)$/i;
+type Value = string | boolean;
+
+const LONG = /^--(no-)?(.+?)(?:=(.*))?$/s;
+const SHORT = /^-[^]+$/;
+/** What follows a letter and is its value: `-n5`, `-x-1.5e3`. */
+const ENDS_IN_NUMBER = /-?\d+(?:\.\d*)?(?:e-?\d+)?$/;
 
 export function parseArgs(args: readonly string[], options: ParseOptions = {}): Args {
   return new Parser(options).parse(args);
@@ -33,63 +40,92 @@ export function parseArgs(args: readonly string[], options: ParseOptions = {}): 
 
 class Parser {
   readonly #options: ParseOptions;
+  readonly #aliases = new Map<string, ReadonlySet<string>>();
   readonly #booleans: ReadonlySet<string>;
   readonly #strings: ReadonlySet<string>;
-  readonly #aliases = new Map<string, readonly string[]>();
+  readonly #collected: ReadonlySet<string>;
+  readonly #negatable: ReadonlySet<string>;
   readonly #result: Args = { _: [] };
-  readonly #seen = new Set<string>();
 
   constructor(options: ParseOptions) {
     this.#options = options;
-    for (const [name, others] of Object.entries(options.alias ?? {})) {
-      const all = [name, ...(typeof others === "string" ? [others] : others)];
-      for (const one of all) this.#aliases.set(one, all);
-    }
-    const withAliases = (names: readonly string[] = []) =>
-      new Set(names.flatMap((name) => this.#aliases.get(name) ?? [name]));
-    this.#booleans = withAliases(options.boolean);
-    this.#strings = withAliases(options.string);
+    for (const [name, others] of Object.entries(options.alias ?? {})) this.#addAliases([name, ...[others].flat()]);
+    this.#booleans = this.#withAliases(options.boolean);
+    this.#strings = this.#withAliases(options.string);
+    this.#collected = this.#withAliases(options.collect);
+    this.#negatable = this.#withAliases(options.negatable);
   }
 
   parse(args: readonly string[]): Args {
     const end = args.indexOf("--"), own = end < 0 ? args : args.slice(0, end);
     for (let i = 0; i < own.length; i++) {
-      const arg = own[i];
-      if (arg.startsWith("--")) i += this.#long(arg.slice(2), own[i + 1]);
-      else if (/^-[^0-9-]/.test(arg)) i += this.#short(arg.slice(1), own[i + 1]);
-      else if (this.#isKnown(arg, undefined, arg)) this.#result._.push(this.#strings.has("_") ? arg : numeric(arg));
+      const long = LONG.exec(own[i]);
+      if (long !== null) i += this.#long(own[i], long, own[i + 1]);
+      else if (SHORT.test(own[i])) i += this.#short(own[i], own[i + 1]);
+      else this.#positional(own[i]);
     }
     if (end >= 0) this.#result._.push(...args.slice(end + 1));
-    this.#defaults();
+    this.#fillIn();
     return this.#result;
   }
 
-  #long(text: string, next: string | undefined): number {
-    const equals = text.indexOf("=");
-    if (equals >= 0) {
-      const name = text.slice(0, equals), value = text.slice(equals + 1);
-      this.#set(name, this.#booleans.has(name) ? value !== "false" : value, `--${text}`);
-      return 0;
-    }
-    if (text.startsWith("no-") && (this.#options.negatable ?? []).includes(text.slice(3))) {
-      this.#set(text.slice(3), false, `--${text}`);
-      return 0;
-    }
-    return this.#valued(text, next, `--${text}`);
+  #addAliases(names: readonly string[]): void {
+    for (const name of names) this.#aliases.set(name, new Set(names.filter((other) => other !== name)));
   }
 
-  #short(letters: string, next: string | undefined): number {
-    for (const letter of letters.slice(0, -1)) this.#set(letter, true, `-${letters}`);
-    return this.#valued(letters[letters.length - 1], next, `-${letters}`);
+  #withAliases(names: readonly string[] = []): ReadonlySet<string> {
+    return new Set(names.flatMap((name) => [name, ...this.#aliases.get(name) ?? []]));
   }
 
-  /** An option whose value, if it takes one, is the next argument; returns how many arguments that used up. */
-  #valued(name: string, next: string | undefined, arg: string): number {
-    if (!this.#booleans.has(name) && next !== undefined && !/^-[^0-9]/.test(next)) {
-      this.#set(name, next, arg);
+  #positional(arg: string): void {
+    if (this.#options.unknown?.(arg) === false) return;
+    this.#result._.push(this.#strings.has("_") ? arg : numeric(arg));
+  }
+
+  /** Like `#short` and `#valued`, returns how many arguments after this one it used up. */
+  #long(arg: string, [, negation, bareName, value]: RegExpExecArray, next: string | undefined): number {
+    if (value !== undefined) {
+      this.#set(bareName, this.#booleans.has(bareName) ? value !== "false" : value, arg);
+      return 0;
+    }
+    if (negation !== undefined && this.#negatable.has(bareName)) {
+      this.#set(bareName, false, arg, false);
+      return 0;
+    }
+    const name = (negation ?? "") + bareName;
+    return this.#valued(name, next, arg, next !== undefined && next !== "" && !next.startsWith("-"));
+  }
+
+  #short(arg: string, next: string | undefined): number {
+    for (let at = 1; at < arg.length - 1; at++) {
+      const letter = arg[at], rest = arg.slice(at + 1), isLetter = /[A-Za-z]/.test(letter);
+      if (rest === "-") {
+        this.#set(letter, rest, arg);
+      } else if (rest === "=") {
+        this.#set(letter, "", arg);
+        return 0;
+      } else if (isLetter && /=./s.test(rest)) {
+        this.#set(letter, rest.slice(rest.search(/=./s) + 1), arg);
+        return 0;
+      } else if ((isLetter && ENDS_IN_NUMBER.test(rest)) || (rest.length > 1 && /\W/.test(rest[0]))) {
+        this.#set(letter, rest, arg);
+        return 0;
+      } else {
+        this.#set(letter, this.#strings.has(letter) ? "" : true, arg);
+      }
+    }
+    const last = arg[arg.length - 1];
+    if (last === "-") return 0;
+    return this.#valued(last, next, arg, next !== undefined && next !== "" && !/^--?[^-]/.test(next));
+  }
+
+  /** An option whose value, if it takes one and `isValue` says that `next` may be one, is the next argument. */
+  #valued(name: string, next: string | undefined, arg: string, isValue: boolean): number {
+    if (isValue && !this.#booleans.has(name)) {
+      this.#set(name, next!, arg);
       return 1;
     }
-    if (this.#booleans.has(name) && (next === "true" || next === "false")) {
+    if (next === "true" || next === "false") {
       this.#set(name, next === "true", arg);
       return 1;
     }
@@ -97,35 +133,27 @@ class Parser {
     return 0;
   }
 
-  #set(name: string, raw: unknown, arg: string): void {
+  #set(name: string, raw: Value, arg: string, collects = true): void {
+    const isKnown = this.#booleans.has(name) || this.#strings.has(name) || this.#aliases.has(name) ||
+      this.#collected.has(name);
+    if (!isKnown && this.#options.unknown?.(arg, name, raw) === false) return;
     const value = typeof raw === "string" && !this.#strings.has(name) ? numeric(raw) : raw;
-    if (!this.#isKnown(arg, name, value)) return;
-    for (const one of this.#aliases.get(name) ?? [name]) {
-      if ((this.#options.collect ?? []).includes(one)) {
-        this.#result[one] = [...(this.#result[one] as unknown[] ?? []), value];
-      } else this.#result[one] = value;
-      this.#seen.add(one);
+    const isList = collects && this.#collected.has(name);
+    for (const one of [name, ...this.#aliases.get(name) ?? []]) {
+      this.#result[one] = isList ? [...(this.#result[one] as unknown[] ?? []), value] : value;
     }
   }
 
-  #isKnown(arg: string, name: string | undefined, value: unknown): boolean {
-    const { unknown, collect = [], default: defaults = {} } = this.#options;
-    if (unknown === undefined) return true;
-    const known = name !== undefined &&
-      (this.#booleans.has(name) || this.#strings.has(name) || this.#aliases.has(name) || collect.includes(name) ||
-        name in defaults);
-    return known || unknown(arg, name, value) !== false;
-  }
-
-  #defaults(): void {
+  #fillIn(): void {
     for (const [name, value] of Object.entries(this.#options.default ?? {})) {
-      for (const one of this.#aliases.get(name) ?? [name]) if (!this.#seen.has(one)) this.#result[one] = value;
+      if (name in this.#result) continue;
+      for (const one of [name, ...this.#aliases.get(name) ?? []]) this.#result[one] = value;
     }
-    for (const name of this.#booleans) if (!(name in this.#result)) this.#result[name] = false;
-    for (const name of this.#options.collect ?? []) this.#result[name] ??= [];
+    for (const name of this.#booleans) this.#result[name] ??= this.#collected.has(name) ? [] : false;
+    for (const name of this.#strings) if (this.#collected.has(name)) this.#result[name] ??= [];
   }
 }
 
 function numeric(text: string): string | number {
-  return NUMBER.test(text) ? Number(text) : text;
+  return /\S/.test(text) && Number.isFinite(Number(text)) ? Number(text) : text;
 }

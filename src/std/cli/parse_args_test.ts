@@ -16,14 +16,33 @@ Deno.test("parseArgs: flags, negation, equals signs, aliases, defaults and the e
   assertEquals(args, { _: ["--keys"], quick: true, q: true, color: false, size: 2, keys: 7 });
 });
 
-Deno.test("parseArgs: unknown options are told, and left out when the caller says so", () => {
+Deno.test("parseArgs: unknown options are told, and left out when the caller says so; a default makes none known", () => {
   const told: string[] = [];
-  const args = parseArgs(["--kesy", "5", "--keys", "6"], {
+  const args = parseArgs(["--kesy", "5", "--keys", "6", "--tag", "a", "--name", "b", "c"], {
+    string: ["name"],
+    collect: ["tag"],
     default: { keys: 1 },
     unknown: (arg) => {
       told.push(arg);
       return false;
     },
   });
-  assertEquals([told, args], [["--kesy"], { _: [], keys: 6 }]);
+  assertEquals([told, args], [["--kesy", "--keys", "c"], { _: [], keys: 1, tag: ["a"], name: "b" }]);
+});
+
+Deno.test("parseArgs: a value never starts with a dash, unless an equals sign ties it to its name", () => {
+  assertEquals(parseArgs(["--seconds", "-5"]), { _: [], seconds: true, 5: true });
+  assertEquals(parseArgs(["--seconds=-5", "--name="]), { _: [], seconds: -5, name: "" });
+});
+
+Deno.test("parseArgs: letters in one argument, the last one with a value", () => {
+  assertEquals(parseArgs(["-abc", "x", "-n5", "-o=p", "-q", "false"], { boolean: ["q"] }), {
+    _: [],
+    a: true,
+    b: true,
+    c: "x",
+    n: 5,
+    o: "p",
+    q: false,
+  });
 });
