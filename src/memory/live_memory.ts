@@ -155,7 +155,8 @@ export class LiveMemory implements MemoryReader {
   equals(address: Address, offsetBytes: number, other: Uint8Array, otherBytes: number, lengthBytes: number): boolean {
     const bytes = this.#bytes[address >>> SEGMENT_SHIFT];
     const from = ((address & GRANULE_MASK) << 3) + offsetBytes;
-    for (let i = 0; i < lengthBytes; i++) {
+    // From the end: keys of one chain mostly share how they begin.
+    for (let i = lengthBytes - 1; i >= 0; i--) {
       if (bytes[from + i] !== other[otherBytes + i]) return false;
     }
     return true;
