@@ -7,7 +7,7 @@ import { storageError, type StorageOperation, StorageSyncError, writeFully } fro
 import { Args } from "../../resp/args.ts";
 import { AofLoad, AofLoadError } from "./aof_loader.ts";
 import { AofLog, type AofSettings } from "./aof_log.ts";
-import { AofManifest, ManifestCorruptError } from "./aof_manifest.ts";
+import { AofManifest, ManifestCorruptError, readManifest } from "./aof_manifest.ts";
 
 const DIR = "/data/aof";
 
@@ -354,6 +354,316 @@ Deno.test("load: damage is refused with file and offset, a missing file by name,
     refusal(directory({ "1.aof": "*1\r\n$8\r\nnonsense\r\n", "2.aof": "" })).startsWith("Unknown command 'nonsense'"),
   );
   assert(refusal(directory({ "1.aof": "", "2.aof": SET_A.slice(0, 12) }), false).startsWith("Unexpected end of file"));
+});
+
+const FILE_1 = "appendonly.aof.1.incr.aof";
+
+/** Calls the log as it stands at this moment of a rewrite; the reasons it gave up for. */
+function begin(test: ReturnType<typeof open>, base = SET_A): { frozen: number; failures: string[] } {
+  const seen = { frozen: 0, failures: [] as string[] };
+  test.log.beginRewrite(() => {
+    seen.frozen++;
+    put(test.storage, "temp-rewriteaof-bg.aof", base);
+  }, (reason) => void seen.failures.push(reason));
+  return seen;
+}
+
+Deno.test("rewrite: when the sync it waits for fails it is given up, and a fresh generation follows by itself (I11)", async () => {
+  const test = open(), { log, clock, faults, storage } = test;
+  append(log, "set", "a", "1");
+  faults.set("sync", "EIO");
+  const first = begin(test);
+  await settle();
+  assertEquals([first.frozen, first.failures.length, log.rewriteInProgress], [0, 1, false]);
+  assert(log.needsFreshGeneration && log.writeError !== null);
+  faults.clear();
+  clock.advance(1500);
+  assert(log.isRewriteDue);
+  assertEquals(begin(test).frozen, 1);
+  log.finishRewrite(27);
+  assertEquals([log.writeError, log.isRewriteDue], [null, false]);
+  assertEquals(load(storage), ["set a 1"]);
+});
+
+Deno.test("rewrite: it waits for one sync at a time, and the cut comes when all that was written is durable", async () => {
+  const test = open(), { log, storage, clock } = test, finish: (() => void)[] = [];
+  storage.syncInBackground = () => new Promise((resolve) => void finish.push(resolve));
+  clock.advance(1500);
+  append(log, "set", "a", "1");
+  log.flush();
+  append(log, "set", "a", "1");
+  const rewrite = begin(test);
+  assertEquals([finish.length, rewrite.frozen], [1, 0]);
+  finish[0]();
+  await settle();
+  assertEquals([finish.length, rewrite.frozen], [2, 0]);
+  finish[1]();
+  await settle();
+  assertEquals(rewrite.frozen, 1);
+});
+
+Deno.test("rewrite: one that was called off by turning the log off puts nothing in force, and does not count as failed", async () => {
+  const test = open(), { log, storage } = test;
+  append(log, "set", "a", "1");
+  begin(test, "nonsense");
+  await settle();
+  log.turnOff();
+  log.turnOn();
+  log.finishRewrite(8);
+  assertEquals([log.state, log.lastRewriteOk, load(storage)], ["waiting", true, ["set a 1"]]);
+  assert(!storage.list(DIR).some((name) => name.startsWith("temp-")));
+  begin(test);
+  append(log, "set", "b", "2");
+  log.finishRewrite(27);
+  assertEquals([log.state, load(storage)], ["on", ["set a 1", "set b 2"]]);
+});
+
+Deno.test("rewrite without a log: takes no number of the log that is there, and turning the log on meanwhile still waits for its own", () => {
+  const { storage, clock } = open();
+  put(storage, FILE_1, SET_B);
+  put(storage, "appendonly.aof.manifest", `file appendonly.aof.1.base.aof seq 1 type b\nfile ${FILE_1} seq 1 type i\n`);
+  put(storage, "appendonly.aof.1.base.aof", SET_B);
+  const log = new AofLog({
+    storage,
+    clock,
+    settings: settings(),
+    log: () => {},
+    isChildActive: () => false,
+    onFatal: () => {},
+    onProgress: () => {},
+  });
+  log.beginRewrite(() => put(storage, "temp-rewriteaof-bg.aof", SET_A), () => {});
+  assertEquals(contentOf(storage, "appendonly.aof.1.base.aof"), SET_B);
+  log.turnOn();
+  log.finishRewrite(27);
+  assertEquals([log.state, log.isRewriteDue], ["waiting", true]);
+  assertEquals(load(storage), ["set a 1"]);
+  assertEquals(contentOf(storage, "appendonly.aof.manifest"), "file appendonly.aof.2.base.aof seq 2 type b\n");
+});
+
+Deno.test("rewrite: a fresh increment whose sync failed is never named, even when a later sync succeeds (I9)", async () => {
+  const test = open(), { log, faults, clock } = test;
+  log.turnOff(), log.turnOn();
+  begin(test);
+  clock.advance(1500);
+  append(log, "set", "b", "2");
+  faults.set("sync", "EIO");
+  log.flush();
+  await settle();
+  faults.clear();
+  let refused = "";
+  try {
+    log.finishRewrite(27);
+  } catch (error) {
+    refused = (error as Error).name;
+    log.failRewrite();
+  }
+  assertEquals([refused, log.state, log.releasedBytes < log.appendedBytes], ["StorageSyncError", "waiting", true]);
+});
+
+Deno.test("rewrite: a manifest that cannot be written leaves a spoilt log spoilt: nothing is released before it is in force (I9)", async () => {
+  const test = open(), { log, faults, clock, storage } = test;
+  clock.advance(1500);
+  append(log, "set", "a", "1");
+  faults.set("sync", "EIO");
+  log.flush();
+  await settle();
+  faults.clear();
+  clock.advance(1500);
+  begin(test);
+  const rename = storage.rename.bind(storage);
+  storage.rename = (from, to) => {
+    if (from.endsWith(".manifest")) throw storageError("rename", from, "EIO");
+    rename(from, to);
+  };
+  try {
+    log.finishRewrite(27);
+    assert(false, "the rename fails");
+  } catch (error) {
+    assertEquals((error as Error).name, "StorageError");
+    log.failRewrite();
+  }
+  assert(log.needsFreshGeneration && log.writeError !== null && log.releasedBytes < log.appendedBytes);
+  const left = storage.list(DIR).filter((name) => name !== "temp-appendonly.aof.manifest");
+  assertEquals(left, [FILE_1, "appendonly.aof.manifest", "appendonly.aof.open"]);
+});
+
+Deno.test("everysec: setting the clock back does not stop the syncing (G9)", async () => {
+  const { log, clock, operations } = open();
+  clock.advance(1500);
+  clock.setUnixTimeMs(1000);
+  append(log, "set", "a", "1");
+  log.flush();
+  await settle();
+  assert(operations.some((one) => one.startsWith("sync ")));
+});
+
+Deno.test("a write that a signal interrupts is made again, whole, and is no error", () => {
+  const { log, storage } = open({ appendfsync: "always" });
+  const write = storage.write.bind(storage);
+  let interrupts = 3;
+  storage.write = (file, bytes, start, end) => {
+    if (interrupts-- > 0) throw storageError("write", file.path, "EINTR");
+    return write(file, bytes, start, end);
+  };
+  append(log, "set", "a", "1");
+  log.flush();
+  assertEquals([log.writeError, load(storage)], [null, ["set a 1"]]);
+});
+
+Deno.test("a part that could not be cut off is cut off before the next write (I1)", () => {
+  const { log, storage, faults } = open();
+  const write = storage.write.bind(storage);
+  storage.write = (file, bytes, start) => {
+    write(file, bytes, start, start + 5);
+    throw storageError("write", file.path, "ENOSPC");
+  };
+  faults.set("truncate", "EIO");
+  append(log, "set", "a", "1");
+  log.flush();
+  storage.write = write;
+  log.flush();
+  assert(log.writeError !== null, "nothing may be written behind the part");
+  faults.clear();
+  log.flush();
+  assertEquals([log.writeError, load(storage)], [null, ["set a 1"]]);
+});
+
+Deno.test("a write that works does not clear a failed sync (G7)", async () => {
+  const test = open(), { log, clock, faults } = test;
+  clock.advance(1500);
+  append(log, "set", "a", "1");
+  faults.set("sync", "EIO");
+  log.flush();
+  await settle();
+  faults.clear();
+  clock.advance(1500);
+  begin(test);
+  append(log, "del", "a");
+  log.flush();
+  assert(log.writeError !== null);
+  assert(!log.finish(), "what is not in force is not durable (I14)");
+});
+
+Deno.test("finish is false while the log waits for its first rewrite, true when it is on and synced (I14)", () => {
+  const test = open(), { log } = test;
+  log.turnOff(), log.turnOn();
+  assert(!log.finish());
+  begin(test);
+  append(log, "set", "b", "2");
+  assert(!log.finish());
+  log.finishRewrite(27);
+  assert(log.finish());
+});
+
+Deno.test("annotations stand once a second, and never inside a transaction", () => {
+  const { log, storage, clock } = open({ aofTimestampEnabled: true });
+  append(log, "MULTI");
+  clock.advance(1000);
+  append(log, "set", "a", "1");
+  append(log, "EXEC");
+  append(log, "set", "b", "2");
+  append(log, "set", "b", "2");
+  log.flush();
+  const lines = contentOf(storage, FILE_1).split("\r\n").filter((line) => /^(#|MULTI|EXEC|set)/.test(line));
+  assertEquals(lines, ["#TS:1700000000", "MULTI", "set", "EXEC", "#TS:1700000001", "set", "set"]);
+});
+
+Deno.test("start: what a rewrite left that was never in force goes, other files stay (I13); a new increment never starts from a leftover", () => {
+  const storage = new MemoryStorage(), clock = new ManualClock();
+  storage.makeDirectory("/data"), storage.makeDirectory(DIR);
+  put(storage, "appendonly.aof.1.base.aof", SET_A);
+  put(storage, "appendonly.aof.manifest", "file appendonly.aof.1.base.aof seq 1 type b\n");
+  for (const name of [FILE_1, "appendonly.aof.2.incr.aof", "appendonly.aof.2.base.rdb", "mine.txt"]) {
+    put(storage, name, SET_B);
+  }
+  const log = new AofLog({
+    storage,
+    clock,
+    settings: settings(),
+    log: () => {},
+    isChildActive: () => false,
+    onFatal: () => {},
+    onProgress: () => {},
+  });
+  log.manifest = readManifest(storage, DIR, "appendonly.aof.manifest");
+  log.openAfterLoad({ currentBytes: 27, baseBytes: 27 });
+  assertEquals(load(storage), ["set a 1"]);
+  assertEquals(storage.list(DIR), ["appendonly.aof.1.base.aof", FILE_1, "appendonly.aof.manifest", "mine.txt"]);
+});
+
+Deno.test("start: the names of the directory and of the files in it are durable before the log is on (G12)", () => {
+  const storage = new MemoryStorage(), operations: string[] = [];
+  storage.makeDirectory("/data"), storage.makeDirectory(DIR);
+  storage.onOperation = (operation, path) => void operations.push(`${operation} ${path}`);
+  const log = new AofLog({
+    storage,
+    clock: new ManualClock(),
+    settings: settings(),
+    log: () => {},
+    isChildActive: () => false,
+    onFatal: () => {},
+    onProgress: () => {},
+  });
+  log.openAfterLoad({ currentBytes: 0, baseBytes: 0 });
+  assert(operations.includes("syncDirectory /data"), "a process before this one may have made it and died");
+  assertEquals(operations.at(-1), `syncDirectory ${DIR}`);
+});
+
+Deno.test("a data set that was loaded from a dump becomes the base of a new log (G11)", () => {
+  const storage = new MemoryStorage();
+  storage.makeDirectory("/data"), storage.makeDirectory(DIR);
+  put(storage, "temp-rewriteaof-bg.aof", SET_A);
+  const log = new AofLog({
+    storage,
+    clock: new ManualClock(),
+    settings: settings(),
+    log: () => {},
+    isChildActive: () => false,
+    onFatal: () => {},
+    onProgress: () => {},
+  });
+  log.adoptBase(log.tempBasePath, SET_A.length);
+  append(log, "set", "b", "2");
+  log.flush();
+  assertEquals(load(storage), ["set a 1", "set b 2"]);
+  assertEquals([log.baseBytes, log.currentBytes > log.baseBytes], [27, true]);
+});
+
+Deno.test("automatic rewrites pause after the third failure in a row, for 1, 2, 4 … minutes", () => {
+  const { log, clock } = open();
+  append(log, "set", "a", "1".repeat(100));
+  log.flush();
+  for (const [failures, pauseMs] of [[1, 1000], [2, 1000], [3, 60_000], [4, 120_000], [5, 240_000]]) {
+    assert(log.growthToRewrite() >= 0);
+    log.beginRewrite(() => {}, () => {});
+    log.failRewrite();
+    assertEquals(log.rewriteFailures, failures);
+    clock.advance(pauseMs - 1);
+    assertEquals(log.growthToRewrite(), -1);
+    clock.advance(1);
+  }
+});
+
+Deno.test("load: MULTI inside MULTI and EXEC without MULTI are damage", () => {
+  const multi = "*1\r\n$5\r\nMULTI\r\n", exec = "*1\r\n$4\r\nEXEC\r\n";
+  assert(refusal(directory({ "1.aof": "", "2.aof": SET_A + exec })).includes("EXEC without MULTI at offset 27"));
+  assert(refusal(directory({ "1.aof": "", "2.aof": multi + multi })).includes("MULTI inside MULTI at offset 15"));
+});
+
+Deno.test("manifest: names are quoted as Redis quotes them, whatever is in them, and read back", () => {
+  const manifest = new AofManifest(), names = ["a'b", 'q"', "\x07\b\t\n\r", "sp ace", "é€\x01"];
+  manifest.increments = names.map((name, i) => ({ name, sequence: i + 1 }));
+  assertEquals(
+    manifest.format(),
+    'file "a\'b" seq 1 type i\n' + 'file "q\\"" seq 2 type i\n' + 'file "\\a\\b\\t\\n\\r" seq 3 type i\n' +
+      'file "sp ace" seq 4 type i\n' + 'file "\\xc3\\xa9\\xe2\\x82\\xac\\x01" seq 5 type i\n',
+  );
+  const quoted = manifest.format();
+  assertEquals(
+    AofManifest.parse(`# a comment\n${quoted}# no end of line`).files.map((file) => file.name),
+    names,
+  );
 });
 
 Deno.test("manifest: golden bytes both ways, and Redis's refusals", () => {

@@ -115,9 +115,12 @@ export class AofManifest {
 
 const ESCAPES: Record<number, string> = { 7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 13: "\\r", 34: '\\"', 92: "\\\\" };
 
-/** A name as sdscatrepr writes it, where sdsneedsrepr says that it needs quotes: plain ASCII, other bytes (of UTF-8) in hexadecimal. */
+/**
+ * A name as sdscatrepr writes it, where it needs quotes: plain ASCII, other bytes (of UTF-8) in hexadecimal. An apostrophe needs them
+ * too: Redis leaves them out, and then cannot read its own manifest.
+ */
 function quoteName(name: string): string {
-  if (/^[!#-\[\]-~]+$/.test(name)) return name;
+  if (/^[!#-&(-\[\]-~]+$/.test(name)) return name;
   let text = '"';
   for (const byte of utf8Encode(name)) {
     const isPlain = byte >= 0x20 && byte <= 0x7e;
