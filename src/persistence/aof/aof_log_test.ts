@@ -545,6 +545,25 @@ Deno.test("a write that works does not clear a failed sync (G7)", async () => {
   assert(!log.finish(), "what is not in force is not durable (I14)");
 });
 
+Deno.test("what is still buffered when a fresh generation starts is in its base, and not applied again (G5)", async () => {
+  const test = open(), { log, clock, faults, storage } = test;
+  clock.advance(1500);
+  append(log, "set", "a", "1");
+  faults.set("sync", "EIO");
+  log.flush();
+  append(log, "set", "b", "2");
+  await settle();
+  faults.clear();
+  assert(log.needsFreshGeneration && log.pendingBytes > 0);
+  clock.advance(1500);
+  begin(test, SET_A + SET_B);
+  log.flush();
+  log.finishRewrite(54);
+  log.flush();
+  assertEquals(load(storage), ["set a 1", "set b 2"]);
+  assert(log.releasedBytes >= log.appendedBytes);
+});
+
 Deno.test("finish is false while the log waits for its first rewrite, true when it is on and synced (I14)", () => {
   const test = open(), { log } = test;
   log.turnOff(), log.turnOn();
