@@ -25,8 +25,7 @@ function setbit(ctx: CommandContext): void {
   if (!ctx.isString(entry)) return;
   const { args, keyspace, db } = ctx, key = args.bytes, keyAt = args.offsets[1], keyLength = args.lengths[1];
   const old = byteAt(ctx, entry, at);
-  if (entry === NONE) keyspace.setRaw(db, key, keyAt, keyLength, byte, 0);
-  else if (encodingOf(keyspace.memory, entry) === ENCODING.int) {
+  if (entry !== NONE && encodingOf(keyspace.memory, entry) === ENCODING.int) {
     const digits = ctx.stringBytes(entry);
     keyspace.setRaw(db, key, keyAt, keyLength, digits, digits.length);
   }

@@ -17,13 +17,14 @@ export interface ServerControl {
   dumpPayload(entry: Address): Uint8Array;
   /** Null when RESTORE may load this payload, else the error. */
   checkPayload(payload: Uint8Array): string | null;
-  /** Stores a checked payload at a key, whatever that held. Null, or the error when its content is damaged. */
+  /** Stores a checked payload at a key, whatever that held, to expire at a Unix time in ms (-1: never). Null, or the error when its content is damaged. */
   restorePayload(
     payload: Uint8Array,
     db: Database,
     key: Uint8Array,
     keyBytes: number,
     keyLength: number,
+    expiresAtMs: number,
   ): string | null;
 }
 

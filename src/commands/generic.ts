@@ -197,10 +197,8 @@ function copy(ctx: CommandContext): void {
   if (target === ctx.db && bytesEqual(args.slice(1), args.slice(2))) return ctx.reply.error(ERROR.sameObject);
   if (ctx.lookupRead(1) === NONE) return ctx.reply.integer(0);
   const key = keyOf(ctx, 2);
-  if (ctx.keyspace.lookupWrite(target, key.bytes, key.offset, key.length) !== NONE) {
-    if (!replace) return ctx.reply.integer(0);
-    ctx.keyspace.remove(target, key.bytes, key.offset, key.length, false);
-  }
+  const old = ctx.keyspace.lookupWrite(target, key.bytes, key.offset, key.length);
+  if (old !== NONE && !replace) return ctx.reply.integer(0);
   ctx.keyspace.copyValue(ctx.lookupQuiet(1), target, key.bytes, key.offset, key.length);
   ctx.keyspace.dirty++;
   ctx.reply.integer(1);
@@ -315,10 +313,9 @@ function restore(ctx: CommandContext): void {
     return ctx.reply.ok();
   }
   const key = keyOf(ctx, 1);
-  const damage = ctx.server.restorePayload(payload, ctx.db, key.bytes, key.offset, key.length);
+  const damage = ctx.server.restorePayload(payload, ctx.db, key.bytes, key.offset, key.length, atMs);
   if (damage !== null) return ctx.reply.error(damage);
-  let entry = ctx.lookupEvenExpired(1);
-  if (atMs >= 0) entry = ctx.keyspace.setExpiry(ctx.db, entry, atMs);
+  const entry = ctx.lookupEvenExpired(1);
   if (options.frequency >= 0 && ctx.server.usesLfu) {
     ctx.keyspace.setAccess(entry, lfuStamp(options.frequency, ctx.nowMs));
   }

@@ -21,7 +21,7 @@ const WORD = {
   keepttl: ascii("KEEPTTL"),
   persist: ascii("PERSIST"),
 };
-const SET = ascii("SET"), PXAT = ascii("PXAT"), KEEPTTL = ascii("KEEPTTL");
+const SET = ascii("SET"), MSET = ascii("MSET"), PXAT = ascii("PXAT"), KEEPTTL = ascii("KEEPTTL");
 
 /** Options of SET and GETEX; one shared instance, filled by `parseOptions`. */
 const options = { nx: false, xx: false, get: false, keepTtl: false, persist: false, expiresAtMs: -1 };
@@ -186,8 +186,23 @@ function checkPairs(ctx: CommandContext): boolean {
 
 function setPairs(ctx: CommandContext): void {
   const count = ctx.args.count;
-  for (let i = 1; i < count; i += 2) ctx.setString(i, i + 1);
+  let at = 1;
+  try {
+    for (; at < count; at += 2) ctx.setString(at, at + 1);
+  } catch (error) {
+    logPairs(ctx, at);
+    throw error;
+  }
   ctx.keyspace.dirty += (count - 1) / 2;
+}
+
+/** There was no room for the pair at argument `end`: those before it are set, and the log must have them. */
+function logPairs(ctx: CommandContext, end: number): void {
+  if (end === 1) return;
+  const parts: Uint8Array[] = [];
+  for (let i = 1; i < end; i++) parts.push(ctx.args.slice(i));
+  ctx.keyspace.dirty += (end - 1) / 2;
+  ctx.propagation.replace(MSET, ...parts);
 }
 
 function append(ctx: CommandContext): void {
@@ -214,8 +229,7 @@ function writeInto(ctx: CommandContext, offset: number, value: number): void {
   let length = at + valueLength;
   if (entry === NONE && !isRange) ctx.setString(1, value);
   else {
-    if (entry === NONE) keyspace.setRaw(ctx.db, key, keyAt, keyLength, new Uint8Array(0), 0);
-    else if (encodingOf(keyspace.memory, entry) === ENCODING.int) {
+    if (entry !== NONE && encodingOf(keyspace.memory, entry) === ENCODING.int) {
       const digits = ctx.stringBytes(entry);
       keyspace.setRaw(ctx.db, key, keyAt, keyLength, digits, digits.length);
     }

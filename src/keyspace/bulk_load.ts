@@ -73,13 +73,10 @@ export class BulkLoad {
   #link(at: number): void {
     const keyspace = this.#keyspace, dict = keyspace.dict, db = this.#db;
     const entry = this.#entries[at] as Address;
-    if (dict.findHashed(db.dict, entry, this.#hashes[at]) !== NONE) {
-      if (!this.#replace) throw this.#duplicate(at, entry);
-      const length = keyspace.copyKey(entry);
-      keyspace.remove(db, keyspace.keyScratch, 0, length, false);
-      dict.findHashed(db.dict, entry, this.#hashes[at]);
-    }
-    keyspace.linkNew(db, entry);
+    const found = dict.findHashed(db.dict, entry, this.#hashes[at]);
+    if (found === NONE) keyspace.linkNew(db, entry);
+    else if (this.#replace) keyspace.replaceEntry(db, found, entry);
+    else throw this.#duplicate(at, entry);
     if (keyspace.watchedKeys > 0) {
       const length = keyspace.copyKey(entry);
       keyspace.changed(db, keyspace.keyScratch, 0, length);

@@ -8,7 +8,7 @@
  *  - an expired key is removed by whoever finds it, through `onExpired` (which logs the DEL), except while loading.
  * It never replies, logs or reads a clock: the time of the executing command is `nowMs`.
  */
-import { latin1Decode, latin1Encode } from "../base/bytes.ts";
+import { EMPTY_BYTES, latin1Decode, latin1Encode } from "../base/bytes.ts";
 import { I64, parseI64 } from "../base/integer.ts";
 import { assert } from "../base/assert.ts";
 import type { KeyedHash } from "../base/siphash.ts";
@@ -238,6 +238,14 @@ export class Keyspace {
     if (hasExpiry(this.memory, entry)) this.#indexExpiry(db, entry);
   }
 
+  /** Puts an entry that is linked nowhere in the place of `found`, which the last lookup of its key returned and which is freed. */
+  replaceEntry(db: Database, found: Address, entry: Address): void {
+    this.#dropExpiry(db, found);
+    this.dict.replaceFound(db.dict, found, entry);
+    this.freeEntry(found, this.lazyOverwrite);
+    if (hasExpiry(this.memory, entry)) this.#indexExpiry(db, entry);
+  }
+
   /** Sets a key to a string of this very encoding (raw keeps digits a string): for results of APPEND, SETRANGE and for loaders. */
   setRaw(
     db: Database,
@@ -289,8 +297,8 @@ export class Keyspace {
   }
 
   /**
-   * Writes into a string value at an offset, growing it (zero filled) and making it raw: APPEND and SETRANGE. The key must hold a
-   * string that is not int-encoded (`setRaw` converts). Cost is the written bytes, plus a copy when the block has to grow.
+   * Writes into a string value at an offset, growing it (zero filled) and making it raw: APPEND and SETRANGE. The key must be free or
+   * hold a string that is not int-encoded (`setRaw` converts). Cost is the written bytes, plus a copy when the block has to grow.
    */
   writeRange(
     db: Database,
@@ -304,6 +312,9 @@ export class Keyspace {
   ): number {
     const memory = this.memory, place = this.place;
     const found = this.dict.find(db.dict, key, keyBytes, keyLengthBytes);
+    if (found === NONE) {
+      return this.#createRange(db, key, keyBytes, keyLengthBytes, offsetBytes, value, valueBytes, valueLength);
+    }
     place.locate(memory, found);
     const oldLength = place.lengthBytes, newLength = Math.max(oldLength, offsetBytes + valueLength);
     const capacity = this.#capacity(found);
@@ -428,34 +439,31 @@ export class Keyspace {
     to: Database,
     target: { bytes: Uint8Array; offset: number; length: number },
   ): void {
-    const memory = this.memory;
     let found = this.dict.find(from.dict, source.bytes, source.offset, source.length);
     const copy = this.#withKey(found, target.bytes, target.offset, target.length);
-    const atMs = expiresAtMs(memory, found);
-    this.remove(to, target.bytes, target.offset, target.length, this.lazyOverwrite);
+    const old = this.lookupQuiet(to, target.bytes, target.offset, target.length);
+    if (old === NONE) this.#linkShared(to, copy);
+    else this.replaceEntry(to, old, copy);
     found = this.dict.find(from.dict, source.bytes, source.offset, source.length);
     this.#dropExpiry(from, found);
     this.dict.unlinkFound(from.dict, found);
     this.allocator.free(found);
-    this.dict.insert(to.dict, copy);
-    if (atMs >= 0) this.#indexExpiry(to, copy);
     this.changed(from, source.bytes, source.offset, source.length);
     this.changed(to, target.bytes, target.offset, target.length);
   }
 
-  /** A deep copy of `found`'s value under another key, which must be free: COPY. */
+  /** A deep copy of `found`'s value under another key, replacing what that held: COPY. */
   copyValue(found: Address, to: Database, key: Uint8Array, keyBytes: number, length: number): void {
     const memory = this.memory;
     const copy = this.#withKey(found, key, keyBytes, length);
     const info = memory.u32(copy, ENTRY.keyInfo), type = typeOf(memory, copy), encoding = encodingOf(memory, copy);
-    if (type !== TYPE.string) {
-      memory.setU32(copy, ENTRY.valueWord, this.types[type]!.copy(valueOf(memory, found), encoding));
-    } else if ((info & INLINE) === 0 && encoding !== ENCODING.int) {
-      memory.setU32(copy, ENTRY.valueWord, this.#copyRaw(valueOf(memory, found)));
-    }
-    this.dict.insert(to.dict, copy);
-    if ((info & HAS_EXPIRY) !== 0) this.#indexExpiry(to, copy);
-    this.setAccess(copy, this.nextLfu === null ? this.accessStamp : memory.u32(found, ENTRY.meta) >>> 8);
+    const hasBlock = type !== TYPE.string || ((info & INLINE) === 0 && encoding !== ENCODING.int);
+    if (hasBlock) memory.setU32(copy, ENTRY.valueWord, this.#copyBlock(copy, type, valueOf(memory, found), encoding));
+    const access = this.nextLfu === null ? this.accessStamp : memory.u32(found, ENTRY.meta) >>> 8;
+    const old = this.lookupQuiet(to, key, keyBytes, length);
+    if (old === NONE) this.linkNew(to, copy);
+    else this.replaceEntry(to, old, copy);
+    this.setAccess(copy, access);
     this.changed(to, key, keyBytes, length);
   }
 
@@ -681,6 +689,26 @@ export class Keyspace {
     return found === NONE ? this.accessStamp : this.memory.u32(found, ENTRY.meta) >>> 8;
   }
 
+  /** `writeRange` for a key that is free: it stays free when there is no room. */
+  #createRange(
+    db: Database,
+    key: Uint8Array,
+    keyBytes: number,
+    keyLengthBytes: number,
+    offsetBytes: number,
+    value: Uint8Array,
+    valueBytes: number,
+    valueLength: number,
+  ): number {
+    this.setRaw(db, key, keyBytes, keyLengthBytes, EMPTY_BYTES, 0);
+    try {
+      return this.writeRange(db, key, keyBytes, keyLengthBytes, offsetBytes, value, valueBytes, valueLength);
+    } catch (error) {
+      this.remove(db, key, keyBytes, keyLengthBytes, false);
+      throw error;
+    }
+  }
+
   /** Bytes a string value could hold where it is. */
   #capacity(entry: Address): number {
     const memory = this.memory, info = memory.u32(entry, ENTRY.keyInfo);
@@ -708,6 +736,27 @@ export class Keyspace {
     memory.setU32(found, ENTRY.keyInfo, info & ~INLINE);
     memory.setU32(found, ENTRY.valueWord, block);
     return this.#rebuild(db, found, info & ~INLINE);
+  }
+
+  /** `linkNew` for an entry whose value block another one has too. */
+  #linkShared(db: Database, entry: Address): void {
+    try {
+      this.dict.insertMissed(db.dict, entry);
+    } catch (error) {
+      this.allocator.free(entry);
+      throw error;
+    }
+    if (hasExpiry(this.memory, entry)) this.#indexExpiry(db, entry);
+  }
+
+  /** A copy of a value in blocks of its own, for the new entry `copy`, which is freed when there is no room. */
+  #copyBlock(copy: Address, type: number, value: Address, encoding: number): Address {
+    try {
+      return type === TYPE.string ? this.#copyRaw(value) : this.types[type]!.copy(value, encoding);
+    } catch (error) {
+      this.allocator.free(copy);
+      throw error;
+    }
   }
 
   #copyRaw(value: Address): Address {

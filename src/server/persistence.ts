@@ -5,7 +5,6 @@
  * LASTSAVE, `rdb_last_bgsave_status:ok` and SAVE's +OK come after the directory sync, never before (I5).
  */
 import type { Database } from "../keyspace/database.ts";
-import { NO_EXPIRY } from "../keyspace/keyspace.ts";
 import { StorageError } from "../io/storage.ts";
 import { type Address, CONTROL } from "../memory/mod.ts";
 import { AofLog } from "../persistence/aof/aof_log.ts";
@@ -676,13 +675,14 @@ export class Persistence {
     key: Uint8Array,
     keyBytes: number,
     keyLength: number,
+    expiresAtMs: number,
   ): string | null {
     const target = {
       keyspace: this.#server.keyspace,
       db,
       key: key.subarray(keyBytes, keyBytes + keyLength),
       keyLength,
-      expiresAtMs: NO_EXPIRY,
+      expiresAtMs,
     };
     return loadPayload(payload, target) ? null : BAD_FORMAT;
   }

@@ -524,8 +524,9 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     key: Uint8Array,
     keyBytes: number,
     keyLength: number,
+    expiresAtMs: number,
   ): string | null {
-    return this.persistence.restorePayload(payload, db, key, keyBytes, keyLength);
+    return this.persistence.restorePayload(payload, db, key, keyBytes, keyLength, expiresAtMs);
   }
 
   // ---- shared by commands --------------------------------------------------------------------------------------
