@@ -53,6 +53,12 @@ export class BulkLoad {
     this.#offsets[at] = offsetBytes;
   }
 
+  /** Frees what was added and is not linked yet. */
+  discard(): void {
+    for (let i = 0; i < this.#count; i++) this.#keyspace.freeEntry(this.#entries[i] as Address, false);
+    this.#count = 0;
+  }
+
   /** Links all that were added. After an error those that are not linked are freed. @throws {DuplicateKeyError} */
   flush(): void {
     const count = this.#count;

@@ -30,7 +30,7 @@ export function dumpPayload(memory: MemoryReader, entry: Address, compress: bool
   return payload;
 }
 
-/** Whether version and checksum are right. A checksum of zero is not checked, as in Redis. */
+/** Whether version and checksum are right. */
 export function isPayloadIntact(payload: Uint8Array, verifyChecksum: boolean): boolean {
   if (payload.length < FOOTER_BYTES) return false;
   const footer = payload.length - FOOTER_BYTES;
@@ -47,6 +47,7 @@ export function isPayloadIntact(payload: Uint8Array, verifyChecksum: boolean): b
  */
 export function loadPayload(payload: Uint8Array, target: LoadTarget): boolean {
   const reader = RdbReader.ofBytes(payload.subarray(0, payload.length - FOOTER_BYTES));
+  if (reader.totalBytes === 0) return false;
   const typeByte = reader.byte(), codec = codecOfTypeByte(typeByte);
   if (codec === undefined) return false;
   let entry: Address;

@@ -74,6 +74,7 @@ export class RdbLoad {
       // Between steps others look at the keys.
       this.#bulk.flush();
     } catch (error) {
+      this.#bulk.discard();
       throw error instanceof DuplicateKeyError ? duplicatedKey(error) : error;
     }
     return this.#done;
