@@ -322,6 +322,13 @@ Deno.test("load: a torn tail of the last file is cut, durably, wherever it is to
   }
 });
 
+Deno.test("load: the cut of a torn tail is synced before the load is over (I8)", () => {
+  const storage = directory({ "1.aof": "", "2.aof": SET_A + SET_B.slice(0, 9) }), operations: string[] = [];
+  storage.onOperation = (operation) => void operations.push(operation);
+  load(storage);
+  assert(operations.includes("truncate") && operations.indexOf("sync") > operations.indexOf("truncate"));
+});
+
 Deno.test("load: a tail of zeros is a torn tail, at a command's start and in its middle (G1)", () => {
   for (const torn of ["\0".repeat(5000), SET_B.slice(0, 9) + "\0".repeat(300), SET_B.slice(0, -3) + "\0".repeat(9)]) {
     const storage = directory({ "1.aof": SET_A, "2.aof": SET_B + torn });
@@ -627,6 +634,10 @@ Deno.test("start: the names of the directory and of the files in it are durable 
   log.openAfterLoad({ currentBytes: 0, baseBytes: 0 });
   assert(operations.includes("syncDirectory /data"), "a process before this one may have made it and died");
   assertEquals(operations.at(-1), `syncDirectory ${DIR}`);
+  operations.length = 0;
+  log.openAfterLoad({ currentBytes: 0, baseBytes: 0 });
+  assert(operations.includes(`syncDirectory ${DIR}`), "nor need the manifest's name be durable");
+  assert(operations.includes(`sync ${DIR}/${FILE_1}`), "nor what it wrote");
 });
 
 Deno.test("a data set that was loaded from a dump becomes the base of a new log (G11)", () => {
