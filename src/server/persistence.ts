@@ -498,6 +498,7 @@ export class Persistence {
       nowMs: server.nowMs(),
       usedMemoryBytes: server.usedMemoryBytes,
       access: this.#savedAccess,
+      lfuDecayMinutes: settings.lfuDecayTimeMinutes,
       timestampSeconds: settings.aofTimestampEnabled ? Math.floor(server.nowMs() / 1000) : null,
       compress: settings.rdbCompression,
       checksum: settings.rdbChecksum,

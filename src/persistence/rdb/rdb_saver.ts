@@ -3,7 +3,7 @@
  * in a hurry runs it to its end. Yields after every `KEYS_PER_STEP` keys.
  */
 import { ascii } from "../../base/bytes.ts";
-import { idleSeconds } from "../../keyspace/access_clock.ts";
+import { idleSeconds, lfuCounter } from "../../keyspace/access_clock.ts";
 import { accessOf, ENTRY, expiresAtMs, keyLength, typeOf } from "../../keyspace/entry.ts";
 import type { Address, MemoryReader } from "../../memory/mod.ts";
 import { entriesOf } from "../../structures/dict.ts";
@@ -29,6 +29,8 @@ export interface SaveOptions {
   readonly timestampSeconds: number | null;
   /** What is kept of accesses: with an eviction policy that needs it. */
   readonly access: "none" | "idle" | "frequency";
+  /** lfu-decay-time: a frequency is saved as it has decayed by now. */
+  readonly lfuDecayMinutes: number;
 }
 
 const KEYS_PER_STEP = 1024;
@@ -81,7 +83,10 @@ function writeEntry(writer: RdbWriter, memory: MemoryReader, entry: Address, opt
   if (atMs >= 0) writer.byte(OPCODE.expireTimeMs), writer.u64(atMs);
   if (options.access === "idle") {
     writer.byte(OPCODE.idle), writer.length(idleSeconds(accessOf(memory, entry), options.nowMs));
-  } else if (options.access === "frequency") writer.byte(OPCODE.frequency), writer.byte(accessOf(memory, entry) & 0xff);
+  } else if (options.access === "frequency") {
+    writer.byte(OPCODE.frequency);
+    writer.byte(lfuCounter(accessOf(memory, entry), options.nowMs, options.lfuDecayMinutes));
+  }
   const codec = codecOfType(typeOf(memory, entry));
   writer.byte(codec.typeByteOf(memory, entry));
   writer.stringFrom(memory, entry, ENTRY.key, keyLength(memory, entry));

@@ -3,7 +3,7 @@
  * thread for SAVE, and step by step in a simulation. The main thread renames the file: a file that was renamed is a finished one.
  */
 import type { FileHandle, Storage } from "../../io/storage.ts";
-import { writeFully } from "../../io/storage.ts";
+import { StorageError, writeFully } from "../../io/storage.ts";
 import type { MemoryReader, SnapshotImage } from "../../memory/mod.ts";
 import { CONTROL } from "../../memory/mod.ts";
 import { writeAofCommands } from "../aof/aof_base_writer.ts";
@@ -83,12 +83,14 @@ function delay(keyDelayUs: number, keys: number, host: JobHost): void {
   else if (keyDelayUs < 0 && keys % -keyDelayUs === 0) host.sleepUs(1);
 }
 
+/** What cannot be removed now is a temporary file that the next start removes. */
 function discard(storage: Storage, file: FileHandle, path: string): void {
-  try {
-    storage.close(file);
-    storage.remove(path);
-  } catch {
-    // The disk failed already; what is left is a temporary file that the next start removes.
+  for (const step of [() => storage.close(file), () => storage.remove(path)]) {
+    try {
+      step();
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+    }
   }
 }
 
