@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Prng } from "../base/prng.ts";
 import { Allocator, CLASS_BYTES, OutOfArenaError } from "./allocator.ts";
-import { type Address, SEGMENT_BYTES } from "./address.ts";
+import { type Address, SEGMENT_BYTES, SEGMENT_SHIFT } from "./address.ts";
 import { DebugMemory } from "./debug_memory.ts";
 import { OWNER } from "./owner.ts";
 
@@ -10,6 +10,14 @@ function open(arenaMaxBytes = 256 << 20): { memory: DebugMemory; allocator: Allo
   const allocator = new Allocator(memory, true);
   memory.allocator = allocator;
   return { memory, allocator };
+}
+
+/** No block reaches into the next one. */
+function checkApart(allocator: Allocator, blocks: readonly { address: Address }[]): void {
+  const addresses = blocks.map((block) => block.address).sort((a, b) => a - b);
+  for (let i = 1; i < addresses.length; i++) {
+    assert(addresses[i - 1] + allocator.allocatedBytes(addresses[i - 1]) / 8 <= addresses[i]);
+  }
 }
 
 Deno.test("Allocator: blocks of any size and owner never overlap, and everything comes back", () => {
@@ -30,6 +38,7 @@ Deno.test("Allocator: blocks of any size and owner never overlap, and everything
       allocator.free(address);
     }
     if (i % 5000 === 0) {
+      checkApart(allocator, blocks);
       const live = allocator.statistics().reduce((sum, row) => sum + row.liveBytes, 0);
       assertEquals(live, allocator.liveBytes);
       assertEquals(allocator.statistics().reduce((sum, row) => sum + row.usedBytes, 0), allocator.usedBytes);
@@ -37,6 +46,14 @@ Deno.test("Allocator: blocks of any size and owner never overlap, and everything
   }
   for (const { address } of blocks) allocator.free(address);
   assertEquals([allocator.liveBytes, allocator.ownerBytes(OWNER.entry)], [0, 0]);
+});
+
+Deno.test("Allocator: slabs that became empty go back, but for one of each class and owner", () => {
+  const { allocator } = open(), prng = new Prng(3), blocks: Address[] = [];
+  for (let i = 0; i < 5000; i++) blocks.push(allocator.allocate(100, OWNER.entry));
+  const full = allocator.usedBytes;
+  while (blocks.length > 0) allocator.free(blocks.splice(prng.below(blocks.length), 1)[0]);
+  assert(allocator.usedBytes > 0 && allocator.usedBytes * 8 < full, `${allocator.usedBytes} of ${full} bytes are left`);
 });
 
 Deno.test("Allocator: a block wastes at most an eighth above 64 bytes, and every class fills its slab", () => {
@@ -74,6 +91,7 @@ Deno.test("Allocator: runs coalesce: a segment that was cut up is whole again", 
   for (let i = 0; i < 500; i++) blocks.push(allocator.allocate(5000 + prng.below(200_000), OWNER.value));
   while (blocks.length > 0) allocator.free(blocks.splice(prng.below(blocks.length), 1)[0]);
   const large = allocator.allocate(SEGMENT_BYTES - 2 * 4096, OWNER.value);
+  assertEquals(large >>> SEGMENT_SHIFT, 0);
   allocator.free(large);
   assertEquals(allocator.usedBytes, 0);
 });

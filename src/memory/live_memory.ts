@@ -3,8 +3,8 @@
  *
  * Invariants
  *  - Every store goes through a method of this class, and each of them calls the barrier for the page it is about to touch.
- *  - `pageEpoch[p]` is the epoch in which p was last made writable; 0 means that no frozen image can need p (it was never
- *    written, or it was wholly free while no snapshot was live).
+ *  - `pageEpoch[p]` is the epoch in which p was last made writable; 0 means that no frozen image can need p: it was never
+ *    written, or it became wholly free and no live snapshot needs more of it than it has copied.
  *  - While a snapshot is live, a page of the frozen image is copied into a frame and the frame published, before its first store.
  *  - A frame is never written again before the snapshot ends. Frames live in segments of their own, so data and frames never mix.
  *
@@ -43,6 +43,8 @@ interface StaleFrames {
 const NO_BYTES = new Uint8Array(0);
 const NO_WORDS = new Uint32Array(0);
 const NO_DOUBLES = new Float64Array(0);
+const ARENA_FULL = "data and before-images fill the arena";
+const FRAMES_USED_UP = "the frames that cow-max-bytes and arena-max allowed at the start are used up";
 /** Below this many bytes a loop beats the call into the copying builtin and its view object. */
 const SMALL_COPY_BYTES = 48;
 
@@ -272,10 +274,25 @@ export class LiveMemory implements MemoryReader {
     this.#doubles[number] = buffer === null ? NO_DOUBLES : new Float64Array(buffer);
   }
 
-  /** Tells that nothing lives in these units any more: no later snapshot needs their pages. */
-  unitsFreed(firstUnit: number, units: number): void {
+  /**
+   * Data is about to take `bytes` more; false when the arena is full. Data goes before frames: when only both together are too much,
+   * the live snapshot is given up, as no write is refused for the sake of a save.
+   */
+  makeRoom(bytes: number): boolean {
+    const wanted = this.dataBytes + bytes;
+    if (wanted > this.arenaMaxBytes) return false;
+    if (this.#snapshotLive && wanted + this.frameBytes > this.arenaMaxBytes) this.#abortSnapshot(ARENA_FULL);
+    return true;
+  }
+
+  /**
+   * Tells that nothing lives in these units any more, nor in the free run that they are now part of: no later snapshot needs the pages
+   * that are wholly free by that.
+   */
+  unitsFreed(firstUnit: number, units: number, runFirst: number, runUnits: number): void {
     const perPage = this.pageBytes / UNIT_BYTES;
-    const first = Math.ceil(firstUnit / perPage), end = Math.floor((firstUnit + units) / perPage);
+    const first = Math.max(Math.floor(firstUnit / perPage), Math.ceil(runFirst / perPage));
+    const end = Math.min(Math.ceil((firstUnit + units) / perPage), Math.floor((runFirst + runUnits) / perPage));
     const pageEpoch = this.#pageEpoch;
     if (!this.#snapshotLive) {
       for (let page = first; page < end; page++) pageEpoch[page] = 0;
@@ -291,7 +308,7 @@ export class LiveMemory implements MemoryReader {
    * `budgetBytes` limits what before-images may take (0: only the arena limits them).
    */
   freeze(budgetBytes: number): SnapshotImage {
-    assert(!this.#snapshotLive, "one snapshot at a time");
+    assert(this.#frames === null, "one snapshot at a time, and an aborted one is ended first");
     this.#frameTable = this.#frameTables[0] === this.#frameTable ? this.#frameTables[1] : this.#frameTables[0];
     while (this.#stale.some((one) => one.table === this.#frameTable)) this.wipeStaleFrames(1 << 20);
     this.#epoch++;
@@ -370,8 +387,9 @@ export class LiveMemory implements MemoryReader {
   }
 
   #copyPage(page: number, address: Address): void {
+    if (this.dataBytes + this.frameBytes + this.pageBytes > this.arenaMaxBytes) return this.#abortSnapshot(ARENA_FULL);
     const frame = this.#frames!.take();
-    if (frame < 0) return this.#abortSnapshot();
+    if (frame < 0) return this.#abortSnapshot(FRAMES_USED_UP);
     const perSegment = 30 - this.#pageShift;
     const mask = (1 << perSegment) - 1;
     const from = (page & mask) * this.pageBytes;
@@ -392,11 +410,11 @@ export class LiveMemory implements MemoryReader {
     this.#copiedPages = larger;
   }
 
-  #abortSnapshot(): void {
+  #abortSnapshot(reason: string): void {
     // The Worker must see this before it can see any store that follows without a before-image.
     Atomics.exchange(this.#control, CONTROL.aborted, 1);
     this.#snapshotLive = false;
     this.cow.aborted = true;
-    this.onSnapshotAborted("copy-on-write budget or arena exhausted");
+    this.onSnapshotAborted(reason);
   }
 }

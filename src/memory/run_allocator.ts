@@ -31,7 +31,7 @@ export class RunAllocator {
 
   /** First unit of a run of `units`, or -1 when the arena is full. */
   take(units: number): number {
-    if (this.#memory.dataBytes + this.#memory.frameBytes + units * UNIT_BYTES > this.#memory.arenaMaxBytes) return -1;
+    if (!this.#memory.makeRoom(units * UNIT_BYTES)) return -1;
     let run = this.#find(units);
     if (run < 0) {
       if (units > UNITS_PER_SEGMENT || !this.#grow()) return -1;
@@ -49,7 +49,6 @@ export class RunAllocator {
   give(unit: number): void {
     const units = this.#length[unit];
     this.#memory.dataBytes -= units * UNIT_BYTES;
-    this.#memory.unitsFreed(unit, units);
     let first = unit, length = units;
     if (unit % UNITS_PER_SEGMENT !== 0 && this.#isFree[unit - 1] === 1) {
       first = unit - this.#length[unit - 1];
@@ -62,6 +61,7 @@ export class RunAllocator {
       this.#unlink(after);
     }
     this.#insert(first, length);
+    this.#memory.unitsFreed(unit, units, first, length);
   }
 
   lengthOf(unit: number): number {
