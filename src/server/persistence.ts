@@ -437,10 +437,8 @@ export class Persistence {
       if (this.#running === "none") this.startRewrite();
       else this.#rewriteScheduled = true;
     } else if (!on && this.aof.state !== "off") {
-      if (this.#running === "aof") {
-        server.log.notice("Killing running AOF rewrite child");
-        this.#child.cancel();
-      }
+      if (this.aof.rewriteInProgress) server.log.notice("Killing running AOF rewrite child");
+      if (this.#running === "aof") this.#child.cancel();
       server.propagator.sink = null;
       this.aof.turnOff();
     }
@@ -549,6 +547,7 @@ export class Persistence {
   loadAof(): string | null {
     const server = this.#server;
     if (this.aof.state === "on") this.aof.flush();
+    this.aof.forgetManifest();
     for (const db of server.keyspace.databases) server.keyspace.empty(db, false);
     const sink = server.propagator.sink;
     server.propagator.sink = null;

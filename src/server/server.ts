@@ -18,7 +18,7 @@ import { genericCommands } from "../commands/generic.ts";
 import { type Command, CommandTable, FLAG } from "../commands/registry.ts";
 import { stringCommands } from "../commands/string.ts";
 import type { Clock } from "../io/clock.ts";
-import type { Connection, Listener, Network, NetworkHooks } from "../io/network.ts";
+import { type Connection, type Listener, ListenError, type Network, type NetworkHooks } from "../io/network.ts";
 import type { Randomness } from "../io/randomness.ts";
 import type { Storage } from "../io/storage.ts";
 import { lfuInitialStamp, lfuTouched, lruStamp } from "../keyspace/access_clock.ts";
@@ -103,7 +103,8 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   isStopped = false;
   #nextClientId = 1;
   #pendingFlush: Client[] = [];
-  #listeners: Listener[] = [];
+  /** By address: host and port, or path. */
+  #listeners: Map<string, Listener> = new Map();
   #clientBytes = 0;
   #turnBaseUs = 0;
   #turnBaseMs = 0;
@@ -149,27 +150,41 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
 
   // ---- life cycle ----------------------------------------------------------------------------------------------
 
-  /** Binds the ports of the configuration. @throws {ListenError} */
+  /**
+   * Binds the addresses of the configuration and lets go of all others; what is bound already stays, so a failure changes nothing.
+   * An address that overlaps with one to let go (`*` and 127.0.0.1, same port) is busy: closing takes effect after the turn.
+   * @throws {ListenError}
+   */
   listen(): void {
-    const settings = this.settings;
-    if (settings.port > 0) {
-      for (const host of settings.bind) this.#listenOn(host, settings.port);
+    const { settings } = this, before = this.#listeners, now = new Map<string, Listener>();
+    try {
+      if (settings.port > 0) {
+        for (const host of settings.bind) this.#listenOn(host, settings.port, now);
+      }
+      if (settings.unixsocket !== "") this.#listenOnPath(settings.unixsocket, now);
+    } catch (error) {
+      for (const [address, listener] of now) if (!before.has(address)) listener.close();
+      throw error;
     }
-    if (settings.unixsocket !== "") {
-      const mode = settings.unixsocketPermissions === 0 ? null : settings.unixsocketPermissions;
-      this.#listeners.push(this.network.listenUnix(settings.unixsocket, mode, this));
-    }
+    for (const [address, listener] of before) if (!now.has(address)) listener.close();
+    this.#listeners = now;
   }
 
   /** The TCP port in use; differs from the setting for port 0 in tests. */
   get port(): number {
-    return this.#listeners.find((one) => one.port > 0)?.port ?? 0;
+    return [...this.#listeners.values()].find((one) => one.port > 0)?.port ?? 0;
   }
 
-  relisten(): void {
-    this.#listeners.forEach((one) => one.close());
-    this.#listeners = [];
-    this.listen();
+  /** Listens where the configuration says now. False, with a line in the log, when it cannot; the setting is then restored. */
+  #relisten(): boolean {
+    try {
+      this.listen();
+      return true;
+    } catch (error) {
+      if (!(error instanceof ListenError)) throw error;
+      this.log.warning(error.message);
+      return false;
+    }
   }
 
   /** Stops at once: nothing is saved or sent. For kill and for the end of SHUTDOWN. */
@@ -178,19 +193,24 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.isStopped = true;
     this.cron.stop();
     this.persistence.terminate();
-    for (const listener of this.#listeners) listener.close();
+    for (const listener of this.#listeners.values()) listener.close();
     for (const client of [...this.clients.values()]) client.close();
     this.onStopped(code);
   }
 
-  #listenOn(host: string, port: number): void {
-    const optional = host.startsWith("-");
+  #listenOn(host: string, port: number, now: Map<string, Listener>): void {
+    const optional = host.startsWith("-"), name = optional ? host.slice(1) : host, address = `${name}:${port}`;
     try {
-      this.#listeners.push(this.network.listenTcp(optional ? host.slice(1) : host, port, this));
+      now.set(address, this.#listeners.get(address) ?? this.network.listenTcp(name, port, this));
     } catch (error) {
       if (!optional) throw error;
-      this.log.verbose(`Optional bind address ${host.slice(1)} is not available`);
+      this.log.verbose(`Optional bind address ${name} is not available`);
     }
+  }
+
+  #listenOnPath(path: string, now: Map<string, Listener>): void {
+    const mode = this.settings.unixsocketPermissions;
+    now.set(path, this.#listeners.get(path) ?? this.network.listenUnix(path, mode === 0 ? null : mode, this));
   }
 
   #createMemory(): { memory: LiveMemory; allocator: Allocator } {
@@ -231,16 +251,12 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   #watchSettings(): void {
     const { config } = this;
     config.onChange("appendonly", () => this.persistence.setAppendonly(this.settings.appendonly));
-    for (const name of ["port", "bind"]) {
-      config.onChange(name, () => {
-        try {
-          this.relisten();
-          return null;
-        } catch (error) {
-          return error instanceof Error ? error.message : String(error);
-        }
-      });
-    }
+    config.onChange("port", () => this.#relisten() ? null : "Unable to listen on this port. Check server logs.");
+    config.onChange("bind", () => this.#relisten() ? null : "Failed to bind to specified addresses.");
+    config.onChange("aof-disable-auto-gc", () => {
+      this.persistence.aof.removeHistory();
+      return null;
+    });
     for (const { from, to } of config.renamedCommands) this.table.rename(from, to);
   }
 

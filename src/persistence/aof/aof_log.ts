@@ -632,6 +632,11 @@ export class AofLog {
     freeze();
   }
 
+  /** The data set is what the files hold (DEBUG LOADAOF): a log that is off reads its manifest anew, as a start does. */
+  forgetManifest(): void {
+    if (this.state === "off" && !this.rewriteInProgress) this.#knowsManifest = false;
+  }
+
   /** A log that was off so far did not look at its directory: what is there is history, and its numbers are taken. */
   #learnManifest(): void {
     if (this.#knowsManifest) return;
@@ -647,9 +652,10 @@ export class AofLog {
     const next = this.manifest.copy(), base = this.#nextBase(next);
     storage.rename(this.tempBasePath, this.#path(base.name));
     try {
-      if (next.base !== null) next.history.push(next.base);
+      // The newest history comes first, as Redis writes it.
+      if (next.base !== null) next.history.unshift(next.base);
       next.base = base;
-      next.history.push(...next.increments.splice(0, rewrite === "next" ? this.#replacedIncrements : Infinity));
+      next.history.unshift(...next.increments.splice(0, rewrite === "next" ? this.#replacedIncrements : Infinity));
       if (rewrite === "fresh") this.#nameIncrement(next);
       storage.syncDirectory(this.directory);
       this.#putInForce(next);
