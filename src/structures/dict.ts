@@ -38,6 +38,8 @@ const KEY_INFO = 4;
 const FORCE_RATIO = 5;
 /** Empty slots one rehash step may pass over. */
 const EMPTY_VISITS_PER_STEP = 10;
+/** A table shrinks to a sixteenth at most: should it fill again at once, the large one is emptied before chains get long. */
+const SHRINK_LOG2_MAX = 4;
 
 /** Where a table's slot lives: a block and an offset; `block` is 0 when its chunk is absent (all slots empty). */
 function slotBlock(memory: MemoryReader, table: Address, log2: number, slot: number): Address {
@@ -231,7 +233,7 @@ export class Dict {
     this.#setLink(dict, entry);
   }
 
-  /** Rehashes up to `slots` slots; returns false when nothing is left to do. */
+  /** Rehashes up to `slots` slots; returns false when nothing is left to do, or nothing may be done while a snapshot is live. */
   rehash(dict: Address, slots: number): boolean {
     const memory = this.#memory;
     if (!this.isRehashing(dict)) return false;
@@ -268,7 +270,8 @@ export class Dict {
     const memory = this.#memory;
     if (this.isRehashing(dict) || memory.snapshotLive || memory.u32(dict, HEADER.table0) === 0) return;
     const slots = slotCount(memory.u32(dict, HEADER.log0)), used = memory.u32(dict, HEADER.used0);
-    if (slots > slotCount(LOG2_MIN) && used * 10 < slots) this.#resizeTo(dict, log2For(used));
+    if (slots <= slotCount(LOG2_MIN) || used * 10 >= slots) return;
+    this.#resizeOnUse(dict, Math.max(log2For(used), memory.u32(dict, HEADER.log0) - SHRINK_LOG2_MAX));
   }
 
   /**
@@ -470,12 +473,22 @@ export class Dict {
     const used = memory.u32(dict, HEADER.used0), log2 = memory.u32(dict, HEADER.log0);
     if (used < slotCount(log2) || log2 === LOG2_MAX) return;
     if (memory.snapshotLive && used < FORCE_RATIO * slotCount(log2)) return;
-    this.#resizeTo(dict, log2For(used + 1));
+    this.#resizeOnUse(dict, log2For(used + 1));
   }
 
+  /** Whether a dict that is rehashing is too full for its smaller table. */
   #growthIsForced(dict: Address): boolean {
-    return this.#memory.u32(dict, HEADER.used0) + this.#memory.u32(dict, HEADER.used1) >
-      FORCE_RATIO * slotCount(this.#memory.u32(dict, HEADER.log0));
+    const log2 = Math.min(this.#memory.u32(dict, HEADER.log0), this.#memory.u32(dict, HEADER.log1));
+    return this.size(dict) > FORCE_RATIO * slotCount(log2);
+  }
+
+  /** Resizes, unless the arena is full: then chains get longer, and what is under way does not suffer. */
+  #resizeOnUse(dict: Address, log2: number): void {
+    try {
+      this.#resizeTo(dict, log2);
+    } catch (error) {
+      if (!(error instanceof OutOfArenaError)) throw error;
+    }
   }
 
   #resizeTo(dict: Address, log2: number): void {
