@@ -1,5 +1,5 @@
 /** What happens to a key of the file beyond its bytes: expiry, access stamps, merging, and where the file ends. */
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ascii, latin1Decode } from "../../base/bytes.ts";
 import { lfuStamp, lruStamp } from "../../keyspace/access_clock.ts";
 import { accessOf, expiresAtMs } from "../../keyspace/entry.ts";
@@ -73,6 +73,7 @@ Deno.test("RdbLoad: a table grows on the way when the file gives no hint, or a w
     const keyspace = openKeyspace();
     loadBytes(keyspace, file(`\xfe\0${hint}${entries}`));
     assertEquals(keyspace.size(keyspace.databases[0]), 9999);
+    assert(keyspace.dict.slots(keyspace.databases[0].dict) >= 8192, "chains stay short");
     for (let i = 0; i < 9999; i++) if (find(keyspace, 0, bytes(i)) === NONE) throw new Error(`key ${i} is gone`);
   }
 });
