@@ -395,6 +395,9 @@ Deno.test("Keyspace: lazy freeing of a database is bounded per step", () => {
     assert(steps < 1000, "every few steps free something");
     pending -= freed;
   }
+  // Its tables are left, and do not count as objects.
+  assertEquals(keyspace.lazyFree.isIdle, false);
   keyspace.lazyFree.finish();
+  assertEquals(keyspace.lazyFree.isIdle, true);
   assertEquals([allocator.liveBytes, keyspace.lazyFree.freedObjects], [startBytes, 5000]);
 });

@@ -43,6 +43,11 @@ export class LazyFree {
     return pending;
   }
 
+  /** Nothing is left to free: no objects, and no tables that held them. */
+  get isIdle(): boolean {
+    return this.#dicts.length === 0 && this.#values.length === 0;
+  }
+
   /** Frees up to about `blocksMax` blocks; true when nothing is left. */
   step(blocksMax: number): boolean {
     const value = this.#values[0];

@@ -78,7 +78,7 @@ export class Cron {
   /** Frees what UNLINK and FLUSHALL ASYNC left, in slices, between turns. */
   scheduleLazyFree(): void {
     const server = this.#server;
-    if (this.#freeTimer !== null || server.keyspace.lazyFree.pendingObjects === 0) return;
+    if (this.#freeTimer !== null || server.keyspace.lazyFree.isIdle) return;
     this.#freeTimer = server.clock.setTimer(0, () => {
       this.#freeTimer = null;
       server.memory.cow.commandId = NO_COMMAND;

@@ -54,6 +54,8 @@ export class Persistence {
   #dirtyAtStart = 0;
   #lastTryMs = 0;
   #lastBgsaveOk = true;
+  /** A save failed on the disk, and none has worked since. Lack of room for before-images is no such failure: writes go on. */
+  #diskFailed = false;
   #lastBgsaveMs = -1000;
   #lastRewriteMs = -1000;
   #lastRdbCowBytes = 0;
@@ -233,7 +235,7 @@ export class Persistence {
   /** Why writes are refused, or null. */
   writeRefusal(): string | null {
     const settings = this.#server.settings;
-    if (settings.stopWritesOnBgsaveError && settings.savePoints.length > 0 && !this.#lastBgsaveOk) return MISCONF_RDB;
+    if (settings.stopWritesOnBgsaveError && settings.savePoints.length > 0 && this.#diskFailed) return MISCONF_RDB;
     if (this.aof.state !== "off" && this.aof.writeError !== null) {
       return `MISCONF Errors writing to the AOF file: ${this.aof.writeError}`;
     }
@@ -305,7 +307,10 @@ export class Persistence {
     } else {
       server.log.warning(`Background saving error: ${error}`);
       // A save that was called off (FLUSHALL, SHUTDOWN) says nothing about the disk.
-      if (!this.#cancelled) this.#lastBgsaveOk = false;
+      if (!this.#cancelled) {
+        this.#lastBgsaveOk = false;
+        if (result.ok || !result.aborted) this.#diskFailed = true;
+      }
     }
     this.#cancelled = false;
     server.updateGates();
@@ -318,6 +323,7 @@ export class Persistence {
     this.lastSaveMs = this.#server.nowMs();
     this.saves++;
     this.#lastBgsaveOk = true;
+    this.#diskFailed = false;
     this.#server.updateGates();
   }
 
