@@ -440,8 +440,13 @@ export class Persistence {
     if (on && this.aof.state === "off") {
       this.aof.turnOn();
       server.propagator.sink = this.aof;
-      if (this.#running === "none") this.startRewrite();
-      else this.#rewriteScheduled = true;
+      const inTransaction = server.dispatcher.isInTransaction;
+      if (this.#running === "none" && !inTransaction) this.startRewrite();
+      else {
+        this.#rewriteScheduled = true;
+        const why = inTransaction ? "during a transaction" : "but there is already another background operation";
+        server.log.warning(`AOF was enabled ${why}. An AOF background was scheduled to start when possible.`);
+      }
     } else if (!on && this.aof.state !== "off") {
       if (this.aof.rewriteInProgress) server.log.notice("Killing running AOF rewrite child");
       if (this.#running === "aof") this.#child.cancel();

@@ -69,6 +69,7 @@ const ENTRIES: ReadonlyMap<string, Entry> = new Map(
   }),
 );
 
+const IMMUTABLE_REASON = "can't set immutable config";
 const LOADING_REPLY = "LOADING Redis is loading the dataset in memory";
 
 /** True when a client may do what `policy` guards. */
@@ -160,7 +161,7 @@ export class Config extends Settings {
       if (failure !== null) return failure;
     }
     const backup = entries.map((entry) => this.#values[entry.index]);
-    const problem = this.#assignAll(entries, pairs) ?? this.#applyChanges(entries, backup);
+    const problem = this.#assignAll(entries, pairs, backup) ?? this.#applyChanges(entries, backup);
     if (problem === null) return null;
     this.#restore(entries, backup);
     if (problem.log !== undefined) this.#runHooks(entries);
@@ -174,7 +175,7 @@ export class Config extends Settings {
       return { reply: `ERR Unknown option or number of arguments for CONFIG SET - '${name}'`, log: null };
     }
     const has = (flag: DirectiveFlag) => entry.directive.flags.has(flag);
-    if (has("immutable")) return setFailure({ name, reason: "can't set immutable config" });
+    if (has("immutable")) return setFailure({ name, reason: IMMUTABLE_REASON });
     if (has("protected") && !allowsProtectedAction(this.enableProtectedConfigs, caller.isLocal)) {
       return setFailure({ name, reason: "can't set protected config" });
     }
@@ -184,11 +185,19 @@ export class Config extends Settings {
     return null;
   }
 
-  #assignAll(entries: readonly Entry[], pairs: readonly ConfigPair[]): Problem | null {
+  #assignAll(
+    entries: readonly Entry[],
+    pairs: readonly ConfigPair[],
+    backup: readonly unknown[],
+  ): Problem | null {
     for (let i = 0; i < entries.length; i++) {
-      const args = entries[i].directive.flags.has("multi-arg") ? splitAtSpaces(pairs[i].value) : [pairs[i].value];
+      const { kind, flags } = entries[i].directive;
+      const args = flags.has("multi-arg") ? splitAtSpaces(pairs[i].value) : [pairs[i].value];
       const reason = this.#tryAssign(entries[i], args, false);
       if (reason !== null) return { name: entries[i].name, reason };
+      if (flags.has("fixed") && kind.format(this.#values[entries[i].index]) !== kind.format(backup[i])) {
+        return { name: entries[i].name, reason: IMMUTABLE_REASON };
+      }
     }
     return null;
   }

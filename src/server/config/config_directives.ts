@@ -39,9 +39,10 @@ import {
 /**
  * - immutable: only at start. - sensitive: never logged. - hidden: CONFIG GET wants the exact name.
  * - protected: CONFIG SET needs enable-protected-configs. - deny-loading: no CONFIG SET while a data set loads.
- * - multi-arg: takes several arguments, or one with blanks.
+ * - multi-arg: takes several arguments, or one with blanks. - fixed: only at start, but CONFIG SET of the value it has is accepted:
+ *   a client that sets what CONFIG GET said knows only Redis's own immutable directives.
  */
-export type DirectiveFlag = "immutable" | "sensitive" | "hidden" | "protected" | "deny-loading" | "multi-arg";
+export type DirectiveFlag = "immutable" | "sensitive" | "hidden" | "protected" | "deny-loading" | "multi-arg" | "fixed";
 
 /**
  * - used: parsed into `field` of Settings.
@@ -77,6 +78,7 @@ const HOSTNAME_BYTES_MAX = 256;
 const PAGE_SIZE_BYTES = { min: 512n, max: 2n * MIB };
 
 const IMMUTABLE: Traits = { flags: ["immutable"] };
+const FIXED: Traits = { flags: ["fixed"] };
 const HIDDEN: Traits = { flags: ["hidden"] };
 const SENSITIVE: Traits = { flags: ["sensitive"] };
 const MULTI_ARG: Traits = { flags: ["multi-arg"] };
@@ -484,16 +486,16 @@ const LISTS: readonly Directive[] = [
 ];
 
 const OWN: readonly Directive[] = [
-  memory("arena-max", 0n, NATURAL_I64, used("arenaMaxBytes"), IMMUTABLE),
+  memory("arena-max", 0n, NATURAL_I64, used("arenaMaxBytes"), FIXED),
   directive(
     "page-size",
     numberKind(4096n, { ...PAGE_SIZE_BYTES, unit: "memory", validate: checkPageSize }),
     used("pageSizeBytes"),
-    IMMUTABLE,
+    FIXED,
   ),
   memory("cow-max-bytes", 0n, NATURAL_I64, used("cowMaxBytes")),
   bool("pages-trace", false, used("pagesTrace")),
-  bool("memory-debug", false, used("memoryDebug"), IMMUTABLE),
+  bool("memory-debug", false, used("memoryDebug"), FIXED),
 ];
 
 export const REDIS_DIRECTIVES: readonly Directive[] = [

@@ -139,6 +139,14 @@ Deno.test("Config.set: page-size takes only powers of two, at start", () => {
   );
 });
 
+Deno.test("Config.set: our own directives for the start take the value they have, and no other", () => {
+  const config = newConfig();
+  const failed = "ERR CONFIG SET failed (possibly related to argument 'page-size') - can't set immutable config";
+  assertEquals(set(config, ["page-size", "4kb"]), "OK");
+  assertEquals(set(config, ["hz", "20", "page-size", "8192"]), failed);
+  assertEquals([config.pageSizeBytes, config.hz], [4096, 10]);
+});
+
 Deno.test("Config.set: keyspace events are printed in Redis's order and keep what A hides", () => {
   const config = newConfig();
   assertEquals(set(config, ["notify-keyspace-events", "KEA"]), "OK");
