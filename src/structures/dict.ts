@@ -200,21 +200,12 @@ export class Dict {
     return sum;
   }
 
-  /** Links an entry whose key is not in the dict yet. May throw OutOfArenaError, having changed nothing. */
-  insert(dict: Address, entry: Address): void {
-    this.#insertHashed(dict, entry, this.hashOf(entry));
-  }
-
-  /** The same for the key that the last `find` did not find. */
+  /** Links an entry of the key that the last `find` did not find. May throw OutOfArenaError, having changed nothing. */
   insertMissed(dict: Address, entry: Address): void {
-    this.#insertHashed(dict, entry, this.#lastHash);
-  }
-
-  #insertHashed(dict: Address, entry: Address, hash: number): void {
     const memory = this.#memory;
     this.#growIfNeeded(dict);
     const table = memory.u32(dict, HEADER.rehashAt) === NOT_REHASHING ? 0 : 1;
-    this.#link(dict, table, entry, hash);
+    this.#link(dict, table, entry, this.#lastHash);
     const used = table === 0 ? HEADER.used0 : HEADER.used1;
     memory.setU32(dict, used, memory.u32(dict, used) + 1);
   }
