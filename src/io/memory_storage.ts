@@ -38,7 +38,7 @@ export class MemoryStorage implements Storage {
 
   open(path: string, mode: OpenMode): FileHandle {
     this.onOperation("open", path);
-    if (!this.#directories.has(parentDirectory(path))) throw storageError("open", path, "ENOENT");
+    this.#checkPlace("open", path, path);
     let node = this.#files.get(path);
     if (node === undefined) {
       if (mode === "read" || mode === "update") throw storageError("open", path, "ENOENT");
@@ -58,13 +58,11 @@ export class MemoryStorage implements Storage {
 
   write(file: FileHandle, bytes: Uint8Array, startBytes: number, endBytes: number): number {
     const opened = this.#opened(file, "write"), node = opened.node;
+    if (opened.mode === "read") throw storageError("write", opened.path, "EBADF");
     this.onOperation("write", opened.path);
+    if (startBytes === endBytes) return 0;
     const at = opened.mode === "append" ? node.length : opened.positionBytes, end = at + endBytes - startBytes;
-    if (end > node.bytes.length) {
-      const larger = new Uint8Array(Math.max(end, node.bytes.length * 2));
-      larger.set(node.bytes.subarray(0, node.length));
-      node.bytes = larger;
-    }
+    reserve(node, end);
     node.bytes.set(bytes.subarray(startBytes, endBytes), at);
     node.length = Math.max(node.length, end);
     opened.positionBytes = end;
@@ -72,7 +70,7 @@ export class MemoryStorage implements Storage {
   }
 
   size(file: FileHandle): number {
-    return this.#opened(file, "stat").node.length;
+    return this.#opened(file, "size").node.length;
   }
 
   sync(file: FileHandle): void {
@@ -80,8 +78,9 @@ export class MemoryStorage implements Storage {
   }
 
   async syncInBackground(file: FileHandle): Promise<void> {
+    const { path } = this.#opened(file, "sync");
     await Promise.resolve();
-    this.sync(file);
+    this.onOperation("sync", path);
   }
 
   syncDirectory(path: string): void {
@@ -92,7 +91,9 @@ export class MemoryStorage implements Storage {
   truncate(file: FileHandle, sizeBytes: number): void {
     const opened = this.#opened(file, "truncate"), node = opened.node;
     this.onOperation("truncate", opened.path);
+    // Bytes beyond the length are always zero.
     if (sizeBytes < node.length) node.bytes.fill(0, sizeBytes, node.length);
+    else reserve(node, sizeBytes);
     node.length = sizeBytes;
     opened.positionBytes = Math.min(opened.positionBytes, sizeBytes);
   }
@@ -102,8 +103,8 @@ export class MemoryStorage implements Storage {
   }
 
   async closeInBackground(file: FileHandle): Promise<void> {
-    await Promise.resolve();
     this.close(file);
+    await Promise.resolve();
   }
 
   link(path: string, newPath: string): void {
@@ -118,12 +119,14 @@ export class MemoryStorage implements Storage {
     this.onOperation("rename", from);
     const node = this.#files.get(from);
     if (node === undefined) throw storageError("rename", from, "ENOENT");
+    this.#checkPlace("rename", from, to);
     this.#files.delete(from);
     this.#files.set(to, node);
   }
 
   remove(path: string): void {
     this.onOperation("remove", path);
+    if (this.#directories.has(path) && this.#namesIn(path).length > 0) throw storageError("remove", path, "ENOTEMPTY");
     if (!this.#files.delete(path) && !this.#directories.delete(path)) throw storageError("remove", path, "ENOENT");
   }
 
@@ -134,11 +137,8 @@ export class MemoryStorage implements Storage {
 
   list(path: string): string[] {
     this.onOperation("list", path);
-    if (!this.#directories.has(path)) throw storageError("list", path, "ENOENT");
-    const names = [...this.#files.keys(), ...this.#directories].filter((one) =>
-      one !== path && parentDirectory(one) === path
-    );
-    return names.map((one) => one.slice(one.lastIndexOf("/") + 1)).sort();
+    if (!this.#directories.has(path)) throw storageError("list", path, this.#files.has(path) ? "ENOTDIR" : "ENOENT");
+    return this.#namesIn(path).sort();
   }
 
   exists(path: string): boolean {
@@ -159,9 +159,32 @@ export class MemoryStorage implements Storage {
     this.#directories.add(path);
   }
 
+  #namesIn(directory: string): string[] {
+    const paths = [...this.#files.keys(), ...this.#directories].filter((one) =>
+      one !== directory && parentDirectory(one) === directory
+    );
+    return paths.map((one) => one.slice(one.lastIndexOf("/") + 1));
+  }
+
+  /** A file may be at `at`: there is a directory above, and none in its place. The error is about `path`. */
+  #checkPlace(operation: StorageOperation, path: string, at: string): void {
+    const parent = parentDirectory(at);
+    if (this.#directories.has(at)) throw storageError(operation, path, "EISDIR");
+    if (this.#files.has(parent)) throw storageError(operation, path, "ENOTDIR");
+    if (!this.#directories.has(parent)) throw storageError(operation, path, "ENOENT");
+  }
+
   #opened(file: FileHandle, operation: StorageOperation): MemoryFile {
     const opened = file as MemoryFile;
     if (opened.closed) throw storageError(operation, file.path, "EBADF");
     return opened;
   }
+}
+
+/** Room for `sizeBytes`, zeros where nothing was. */
+function reserve(node: Node, sizeBytes: number): void {
+  if (sizeBytes <= node.bytes.length) return;
+  const larger = new Uint8Array(Math.max(sizeBytes, node.bytes.length * 2));
+  larger.set(node.bytes.subarray(0, node.length));
+  node.bytes = larger;
 }

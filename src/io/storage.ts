@@ -3,7 +3,7 @@
  * simulated disk that loses power are interchangeable.
  *
  * Every call is synchronous and finishes before it returns, except the three `…InBackground` ones.
- * Invariants each implementation keeps (storage_contract.ts checks them):
+ * Invariants each implementation keeps (storage_contract_test.ts checks them):
  * - `write` accepts part of the bytes or throws; it never accepts bytes that it then forgets to count.
  * - only `sync` and `syncInBackground` make data durable, and only `syncDirectory` makes names durable.
  * - every failure is a StorageError; failures of the sync calls are StorageSyncErrors.
