@@ -7,17 +7,25 @@ import { setImmediate } from "node:timers";
 import { type Afterimage, type Client, DiskStorage, openServer, SeededRandomness } from "../../src/mod.ts";
 
 const ROUNDS_PER_PAGE_SIZE = 110;
-const KEYS = 3000;
+const KEYS = 1000;
 const FAR_FUTURE_SECONDS = 1_000_000;
 
 const nextTurn = () => new Promise<void>((resolve) => void setImmediate(resolve));
 
-/** Two servers on one directory: one is written and saved, the other only loads what was saved. */
+/**
+ * Two servers on one directory: one is written and saved, the other only loads what was saved. With `memory-debug` freed blocks are
+ * overwritten at once, which shows stale addresses, but also copies their pages early: so one page size runs with it, the others without.
+ */
 async function openPair(dir: string, pageBytes: number): Promise<{ writer: Afterimage; reader: Afterimage }> {
   const directives = ["--save", "", "--dir", dir, "--enable-debug-command", "yes", "--page-size", String(pageBytes)];
-  const writer = await openServer({ directives: [...directives, "--memory-debug", "yes"], storage: new DiskStorage() });
+  const debug = pageBytes === 4096 ? "yes" : "no";
+  const writer = await openServer({ directives: [...directives, "--memory-debug", debug], storage: new DiskStorage() });
   const reader = await openServer({ directives, storage: new DiskStorage() });
   return { writer, reader };
+}
+
+function nameOf(number: number): string {
+  return `key:${number}${number % 7 === 0 ? ":with a longer name, so that entries differ in size" : ""}`;
 }
 
 class Writer {
@@ -29,8 +37,7 @@ class Writer {
   }
 
   #key(): string {
-    const number = this.#random.below(KEYS);
-    return `key:${number}${number % 7 === 0 ? ":with a longer name, so that entries differ in size" : ""}`;
+    return nameOf(this.#random.below(KEYS));
   }
 
   #value(): string {
@@ -40,7 +47,7 @@ class Writer {
       ? this.#random.below(120)
       : kind < 19
       ? this.#random.below(2000)
-      : this.#random.below(20_000);
+      : this.#random.below(10_000);
     return String.fromCharCode(0x61 + this.#random.below(26)).repeat(length);
   }
 
@@ -57,7 +64,8 @@ class Writer {
     else if (n < 43) client.send("APPEND", key, this.#value());
     else if (n < 50) client.send("SETRANGE", key, this.#random.below(3000), this.#value());
     else if (n < 58) client.send("INCR", key);
-    else if (n < 64) client.send("EXPIRE", key, FAR_FUTURE_SECONDS);
+    else if (n < 62) client.send("EXPIRE", key, FAR_FUTURE_SECONDS);
+    else if (n < 64) client.send("PEXPIRE", key, 1);
     else if (n < 69) client.send("PERSIST", key);
     else if (n < 77) client.send(n % 2 === 0 ? "DEL" : "UNLINK", key, this.#key());
     else if (n < 82) client.send("RENAME", key, this.#key());
@@ -68,6 +76,14 @@ class Writer {
     else if (n < 99) client.send("GETEX", key, "PX", FAR_FUTURE_SECONDS * 1000);
     else if (this.#random.below(30) === 0) client.send("FLUSHDB", "ASYNC");
     else if (this.#random.below(10) === 0) client.send("SWAPDB", 0, 1);
+    this.drain();
+  }
+
+  /** Removes what has expired: a loader would leave it out, though the digest at the freeze counts it. */
+  async settle(): Promise<void> {
+    const names = [...Array(KEYS).keys()].map(nameOf);
+    await new Promise((resolve) => setTimeout(resolve, 3));
+    for (const db of [1, 0]) this.#client.send("SELECT", db), this.#client.send("EXISTS", ...names);
     this.drain();
   }
 
@@ -108,6 +124,7 @@ for (const pageBytes of [512, 4096, 65536]) {
     try {
       load.fill(KEYS);
       for (let round = 0; round < ROUNDS_PER_PAGE_SIZE; round++) {
+        await load.settle();
         const result = await saveWhileWriting(writer, reader, () => load.write());
         assertEquals(result.saved, result.frozen, `round ${round}; replay with SEED=${seed}`);
         copied += result.copied;
