@@ -48,8 +48,11 @@ export class MemoryNetwork implements Network {
   /** Runs a delivery, then ends the turn. */
   turn(deliver: () => void): void {
     this.#inTurn = true;
-    deliver();
-    this.#inTurn = false;
+    try {
+      deliver();
+    } finally {
+      this.#inTurn = false;
+    }
     this.endTurn();
   }
 

@@ -9,7 +9,8 @@
  * Invariants:
  * - `readBuffer` is called right before the bytes are put there, `onData` right after, nothing of that connection between.
  * - no sink method is called from inside `start`, `write`, `close` or the other methods of its connection.
- * - `onClosed` is called at most once and is the last call; it is not called after the sink's own `close()`.
+ * - `onClosed` is called at most once and is the last call, but for a write that fails after `onClosed(null)`: that is told with a
+ *   second one. It is not called after the sink's own `close()`.
  * - when the peer only shuts down its sending side, `onClosed(null)` comes after its last bytes were delivered, and
  *   writing still works until `close()` or `closeAfterWrite()`: a client that pipes requests and then ends gets its replies.
  * It never parses, never buffers replies, and never lets a socket error escape as an exception or a rejection.

@@ -101,13 +101,16 @@ export class TcpNetwork implements Network {
   async #accept(listener: Deno.Listener, hooks: NetworkHooks, wrap: (conn: Deno.Conn) => Connection): Promise<void> {
     this.#turn.add(hooks);
     while (true) {
+      let connection: Connection;
       try {
-        hooks.onConnection(wrap(await listener.accept()));
+        connection = wrap(await listener.accept());
       } catch (error) {
         // Closed: the end. Anything else (out of descriptors, a peer that went away) concerns one connection only.
         if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) return;
         await new Promise((resolve) => setTimeout(resolve, 10));
+        continue;
       }
+      hooks.onConnection(connection);
     }
   }
 }
@@ -125,6 +128,7 @@ class SocketConnection implements Connection {
   #resume: (() => void) | null = null;
   #writing = false;
   #closeWhenWritten = false;
+  #failed = false;
 
   constructor(conn: Deno.Conn, turn: Turn, number: number, unixPath?: string) {
     this.#conn = conn, this.#turn = turn, this.fd = number;
@@ -175,20 +179,23 @@ class SocketConnection implements Connection {
     if (!this.isUnix && !this.#closed) ignoreErrors(() => (this.#conn as Deno.TcpConn).setKeepAlive(idleSeconds > 0));
   }
 
+  /** What the sink throws is our bug, not the peer's: it is not caught here, and ends the process. */
   async #readLoop(sink: ConnectionSink): Promise<void> {
     const conn = this.#conn, turn = this.#turn;
-    try {
-      while (!this.#closed) {
-        if (this.#paused) await new Promise<void>((resolve) => this.#resume = resolve);
-        if (this.#closed || this.#closeWhenWritten) return;
-        const length = await conn.read(sink.readBuffer(READ_BYTES_MIN));
-        if (this.#closed || this.#closeWhenWritten) return;
-        if (length === null) return this.#ended(null);
-        sink.onData(length);
-        turn.request();
+    while (!this.#closed) {
+      if (this.#paused) await new Promise<void>((resolve) => this.#resume = resolve);
+      if (this.#closed || this.#closeWhenWritten) return;
+      const buffer = sink.readBuffer(READ_BYTES_MIN);
+      let length: number | null;
+      try {
+        length = await conn.read(buffer);
+      } catch (error) {
+        return this.#ended(reasonOf(error));
       }
-    } catch (error) {
-      this.#ended(reasonOf(error));
+      if (this.#closed || this.#closeWhenWritten) return;
+      if (length === null) return this.#ended(null);
+      sink.onData(length);
+      turn.request();
     }
   }
 
@@ -206,7 +213,9 @@ class SocketConnection implements Connection {
   }
 
   #ended(reason: string | null): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#failed) return;
+    // Reading and writing fail together, and it is told once.
+    this.#failed = reason !== null;
     this.#sink?.onClosed(reason);
     this.#turn.request();
   }
