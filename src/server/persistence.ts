@@ -265,7 +265,8 @@ export class Persistence {
   /** BGSAVE. Inside a transaction, or beside a rewrite when asked to, it is put off. */
   startBackgroundSave(schedule: boolean): Outcome {
     const server = this.#server;
-    if (this.#running === "rdb") return { error: "Background save already in progress" };
+    const isCalledOff = this.#running === "rdb" && this.#cancelled;
+    if (this.#running === "rdb" && !(isCalledOff && schedule)) return { error: "Background save already in progress" };
     if (this.#running !== "none" || server.dispatcher.isInTransaction || this.aof.rewriteInProgress) {
       if (schedule || server.dispatcher.isInTransaction) {
         this.#saveScheduled = true;

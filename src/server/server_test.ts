@@ -270,6 +270,31 @@ Deno.test("BGSAVE: inside a transaction it is put off, and saves the whole trans
   again.server.kill();
 });
 
+Deno.test("FLUSHALL: empties the dump too, but inside a transaction only when that is over", async () => {
+  const { server, client, storage } = await open(["--save", "3600 1000000"]);
+  const kept = async () => {
+    const copy = new MemoryStorage(),
+      file = copy.open("//dump.rdb", "create"),
+      bytes = latin1Encode(textOf(storage, "//dump.rdb"));
+    copy.write(file, bytes, 0, bytes.length), copy.close(file);
+    const loaded = await open(["--save", ""], copy), keys = ask(loaded.client, "KEYS", "*") as string[];
+    loaded.server.kill();
+    return keys.sort();
+  };
+  askAll(client, "SET old 1", "SAVE", "MULTI", "SET a 1", "FLUSHALL", "SET b 2", "EXEC");
+  assertEquals(await kept(), ["old"]);
+  server.tick(), finishChild(server);
+  assertEquals(await kept(), ["b"]);
+  askAll(client, "BGSAVE", "MULTI", "FLUSHALL", "SET c 3", "EXEC");
+  finishChild(server);
+  assertEquals(await kept(), ["b"]);
+  server.tick(), finishChild(server);
+  assertEquals(await kept(), ["c"]);
+  askAll(client, "FLUSHALL");
+  assertEquals(await kept(), []);
+  server.kill();
+});
+
 Deno.test("BGSAVE: beyond cow-max-bytes the save fails and writes go on; the next save works", async () => {
   const { server, client, storage } = await open(["--save", "3600 1000000", "--cow-max-bytes", "16384"]);
   const keys = 5000,

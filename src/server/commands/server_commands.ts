@@ -41,13 +41,19 @@ export function serverCommands(server: Server): Handlers {
     finishFlush(ctx, inBackground);
   }
 
-  /** A save of the old data that is under way is given up, and the RDB file made as empty as the memory, as in Redis. */
+  /**
+   * A save of the old data that is under way is given up, and the RDB file made as empty as the memory, as in Redis; but inside a
+   * transaction afterwards, as a file must not hold half of one.
+   */
   function flushall(ctx: CommandContext): void {
     const inBackground = flushMode(ctx);
     if (inBackground === null) return;
     for (const db of keyspace.databases) keyspace.dirty += keyspace.empty(db, inBackground);
     server.persistence.cancelSave();
-    if (server.settings.savePoints.length > 0) server.persistence.save();
+    if (server.settings.savePoints.length > 0) {
+      if (server.dispatcher.isInTransaction) server.persistence.startBackgroundSave(true);
+      else server.persistence.save();
+    }
     finishFlush(ctx, inBackground);
   }
 
