@@ -7,7 +7,8 @@
  * (append and sync the log), and then the replies themselves, in `onTurnEnd`.
  *
  * Invariants:
- * - `readBuffer` is called right before the bytes are put there, `onData` right after, nothing of that connection between.
+ * - `readBuffer` is called right before `onData`, and the bytes are put there between the two. It may also be called earlier, when
+ *   a read begins; between that call and the next the sink may move or replace its buffer.
  * - no sink method is called from inside `start`, `write`, `close` or the other methods of its connection.
  * - `onClosed` is called at most once and is the last call, but for a write that fails after `onClosed(null)`: that is told with a
  *   second one. It is not called after the sink's own `close()`.

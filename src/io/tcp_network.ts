@@ -3,6 +3,9 @@
  *
  * A turn: Deno resolves the reads that are ready in one go, their continuations run one after the other, and the microtask that the
  * first of them queued runs when all have delivered; that microtask is the end of the turn.
+ *
+ * Invariant: a read is in flight while its client idles, and the sink may replace its buffer meanwhile (the server shrinks those of
+ * idle clients); the bytes are delivered into the buffer that the sink has when they come.
  */
 import {
   ConnectError,
@@ -183,7 +186,7 @@ class SocketConnection implements Connection {
   async #readLoop(sink: ConnectionSink): Promise<void> {
     const conn = this.#conn, turn = this.#turn;
     while (!this.#closed) {
-      if (this.#paused) await new Promise<void>((resolve) => this.#resume = resolve);
+      if (this.#paused) await this.#resumed();
       if (this.#closed || this.#closeWhenWritten) return;
       const buffer = sink.readBuffer(READ_BYTES_MIN);
       let length: number | null;
@@ -192,11 +195,17 @@ class SocketConnection implements Connection {
       } catch (error) {
         return this.#ended(reasonOf(error));
       }
+      if (this.#paused) await this.#resumed();
       if (this.#closed || this.#closeWhenWritten) return;
       if (length === null) return this.#ended(null);
-      sink.onData(length);
+      deliver(sink, buffer, length);
       turn.request();
     }
+  }
+
+  /** Pausing again before the read loop has run keeps it waiting. */
+  async #resumed(): Promise<void> {
+    while (this.#paused && !this.#closed) await new Promise<void>((resolve) => this.#resume = resolve);
   }
 
   async #writeAll(bytes: Uint8Array, lengthBytes: number): Promise<void> {
@@ -219,6 +228,15 @@ class SocketConnection implements Connection {
     this.#sink?.onClosed(reason);
     this.#turn.request();
   }
+}
+
+/** Hands over what a read put into `buffer`, at the place where the sink wants it by now. */
+function deliver(sink: ConnectionSink, buffer: Uint8Array, length: number): void {
+  const wanted = sink.readBuffer(length);
+  if (wanted !== buffer && (wanted.buffer !== buffer.buffer || wanted.byteOffset !== buffer.byteOffset)) {
+    wanted.set(length === buffer.length ? buffer : buffer.subarray(0, length));
+  }
+  sink.onData(length);
 }
 
 function addressOf(address: Deno.Addr): string {

@@ -8,7 +8,7 @@ class Recorder implements ConnectionSink {
   readonly connection: Connection;
   readonly events: string[];
   onText: (text: string) => void = () => {};
-  readonly #buffer = new Uint8Array(8);
+  buffer = new Uint8Array(8);
 
   constructor(connection: Connection, events: string[]) {
     this.connection = connection, this.events = events;
@@ -16,11 +16,11 @@ class Recorder implements ConnectionSink {
   }
 
   readBuffer(): Uint8Array {
-    return this.#buffer;
+    return this.buffer;
   }
 
   onData(n: number): void {
-    const text = latin1Decode(this.#buffer, 0, n);
+    const text = latin1Decode(this.buffer, 0, n);
     this.events.push(text);
     this.onText(text);
   }
@@ -179,6 +179,42 @@ Deno.test("TcpNetwork: while reading is paused nothing is delivered, and nothing
   sink.connection.close(), peer.close();
 });
 
+Deno.test("TcpNetwork: pausing holds back what a read already in flight brings", async () => {
+  const host = new Host();
+  using listener = host.listen();
+  const { peer, sink } = await connected(host, listener.port);
+  sink.connection.pauseReading();
+  await peer.write(ascii("held"));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assertEquals(host.events, []);
+  sink.connection.resumeReading(), sink.connection.pauseReading();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assertEquals(host.events, []);
+  sink.connection.resumeReading();
+  assertEquals(host.events, []);
+  await until(() => host.events.length === 2);
+  assertEquals(host.events, ["held", "turn"]);
+  sink.connection.close(), peer.close();
+});
+
+Deno.test("TcpNetwork: bytes reach the buffer that the sink has when they come, replaced while a read was in flight or not", async () => {
+  const host = new Host();
+  using listener = host.listen();
+  const { peer, sink } = await connected(host, listener.port);
+  for (const [i, buffer] of [new Uint8Array(20), new Uint8Array(64).subarray(30), sink.buffer].entries()) {
+    await new Promise((resolve) => setTimeout(resolve, 5)); // the read is in flight
+    sink.buffer = buffer;
+    await peer.write(ascii(`piece ${i}`));
+    await until(() => host.events.length === 2 * (i + 1));
+  }
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  sink.buffer = new Uint8Array(sink.buffer.buffer, 1, 7); // overlaps the place that the read knows
+  await peer.write(ascii("overlap"));
+  await until(() => host.events.length === 8);
+  assertEquals(host.events.filter((event) => event !== "turn"), ["piece 0", "piece 1", "piece 2", "overlap"]);
+  sink.connection.close(), peer.close();
+});
+
 Deno.test("TcpNetwork: what a sink throws is not taken for an error of the connection", async () => {
   const host = new Host(), bugs: unknown[] = [];
   using listener = host.listen();
@@ -230,8 +266,10 @@ Deno.test("TcpNetwork.connectTcp: speaks to another server", async () => {
 Deno.test("TcpNetwork.listenUnix: the file has the mode asked for, replaces a stale one, and goes when closed", async () => {
   const directory = Deno.makeTempDirSync({ prefix: "afterimage-test-" }), path = `${directory}/s`;
   try {
-    const host = new Host(), stale = Deno.listen({ transport: "unix", path });
-    stale.close();
+    const host = new Host(), killed = Deno.listen({ transport: "unix", path: `${path}.old` });
+    Deno.renameSync(`${path}.old`, path);
+    killed.close(); // does not find its file any more, so that it stays, as after a kill
+    assertEquals(Deno.statSync(path).isSocket, true);
     const listener = host.network.listenUnix(path, 0o700, host);
     assertEquals([listener.port, Deno.statSync(path).mode! & 0o777], [0, 0o700]);
     const peer = await Deno.connect({ transport: "unix", path });
