@@ -73,7 +73,9 @@ export class InProcessConnection implements Connection {
   #sink: ConnectionSink | null = null;
   #closed = false;
   #paused = false;
+  /** Sent while paused, oldest first; later bytes queue up behind them. */
   #waiting: Uint8Array[] = [];
+  readonly #deliverNext = () => this.#deliverWaiting();
   #written = false;
 
   constructor(
@@ -93,12 +95,11 @@ export class InProcessConnection implements Connection {
   /** Sends bytes [0, length) to the server. */
   send(bytes: Uint8Array, length = bytes.length): void {
     if (this.#closed) throw new ConnectError("Cannot send: the connection is closed", "EPIPE");
-    if (this.#paused) {
+    if (this.#paused || this.#waiting.length > 0) {
       this.#waiting.push(bytes.slice(0, length));
       return;
     }
-    this.#network.turn(() => this.#deliver(bytes, length));
-    this.#finishWrite();
+    this.#runTurn(bytes, length);
   }
 
   /** The client goes away. */
@@ -118,9 +119,7 @@ export class InProcessConnection implements Connection {
 
   resumeReading(): void {
     this.#paused = false;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const bytes of waiting) queueMicrotask(() => this.#closed || this.send(bytes));
+    if (this.#waiting.length > 0) queueMicrotask(this.#deliverNext);
   }
 
   write(bytes: Uint8Array, lengthBytes: number): void {
@@ -143,6 +142,19 @@ export class InProcessConnection implements Connection {
   setNoDelay(): void {}
 
   setKeepAlive(): void {}
+
+  #runTurn(bytes: Uint8Array, length: number): void {
+    this.#network.turn(() => this.#deliver(bytes, length));
+    this.#finishWrite();
+  }
+
+  /** One turn for each piece that waited, until the server pauses again. */
+  #deliverWaiting(): void {
+    while (!this.#closed && !this.#paused && this.#waiting.length > 0) {
+      const bytes = this.#waiting.shift()!;
+      this.#runTurn(bytes, bytes.length);
+    }
+  }
 
   #deliver(bytes: Uint8Array, length: number): void {
     for (let at = 0; at < length && !this.#closed;) {

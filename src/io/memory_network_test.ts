@@ -101,6 +101,17 @@ Deno.test("MemoryNetwork: bytes sent while reading is paused wait, in order", as
   assertEquals(received(), "onetwo");
 });
 
+Deno.test("MemoryNetwork: bytes sent right after resuming do not overtake those that wait", async () => {
+  const { client, connection, received } = open();
+  connection.pauseReading();
+  client.send(ascii("1")), client.send(ascii("2"));
+  connection.resumeReading();
+  client.send(ascii("3"));
+  await Promise.resolve();
+  await Promise.resolve();
+  assertEquals(received(), "123");
+});
+
 Deno.test("MemoryNetwork: hanging up tells the server, which closes; then nothing can be sent", () => {
   const { client, connection, sink, closed } = open();
   client.hangUp();

@@ -112,6 +112,7 @@ export class MemoryStorage implements Storage {
     const node = this.#files.get(path);
     if (node === undefined) throw storageError("link", path, "ENOENT");
     if (this.exists(newPath)) throw storageError("link", newPath, "EEXIST");
+    this.#checkPlace("link", path, newPath);
     this.#files.set(newPath, node);
   }
 

@@ -234,6 +234,7 @@ const CONTRACT: Readonly<Record<string, Check>> = {
     assertEquals([text(storage, b), storage.exists(a)], ["xy", false]);
     assertEquals(assertThrows(() => storage.link(b, b), StorageError).code, "EEXIST");
     assertEquals(assertThrows(() => storage.link(a, `${directory}/c`), StorageError).code, "ENOENT");
+    assertEquals(assertThrows(() => storage.link(b, `${directory}/none/c`), StorageError).code, "ENOENT");
   },
 
   "remove: files and empty directories, in the background too": async ({ storage, directory }) => {
