@@ -18,14 +18,23 @@ import { CONTROL, SnapshotAbortedError, type SnapshotImage } from "./snapshot_im
 const LINE_SHIFT = 8;
 const LINE_BYTES = 1 << LINE_SHIFT;
 const LINE_MASK = LINE_BYTES - 1;
+const LINE_GRANULE_SHIFT = LINE_SHIFT - 3;
+const LINE_GRANULE_MASK = (1 << LINE_GRANULE_SHIFT) - 1;
+/** From this many bytes on a copy goes straight to its target. */
+const DIRECT_BYTES_MIN = 256;
+/** The same in words of 4 bytes, which lines are copied by. */
+const LINE_WORD_SHIFT = LINE_SHIFT - 2;
+const LINE_WORDS = 1 << LINE_WORD_SHIFT;
 const LINES = 4096;
 /** Lines per segment is 2^22, so a line number fits an int32. */
 const SEGMENT_LINE_SHIFT = 30 - LINE_SHIFT;
 const SEGMENT_LINE_MASK = (1 << SEGMENT_LINE_SHIFT) - 1;
 const NO_BYTES = new Uint8Array(0);
+const NO_WORDS = new Uint32Array(0);
 
 export class FrozenMemory implements MemoryReader {
   readonly #segments: Uint8Array[];
+  readonly #words: Uint32Array[];
   readonly #frameTable: Int32Array;
   readonly #control: Int32Array;
   readonly #pageShift: number;
@@ -38,6 +47,7 @@ export class FrozenMemory implements MemoryReader {
 
   constructor(image: SnapshotImage) {
     this.#segments = image.segments.map((segment) => segment === null ? NO_BYTES : new Uint8Array(segment));
+    this.#words = image.segments.map((segment) => segment === null ? NO_WORDS : new Uint32Array(segment));
     this.#frameTable = new Int32Array(image.frameTable);
     this.#control = new Int32Array(image.control);
     this.#pageShift = 31 - Math.clz32(image.pageBytes);
@@ -67,8 +77,8 @@ export class FrozenMemory implements MemoryReader {
   copyOut(address: Address, offsetBytes: number, target: Uint8Array, targetBytes: number, lengthBytes: number): void {
     let offset = offsetBytes, at = targetBytes, left = lengthBytes;
     while (left > 0) {
-      const lineLeft = LINE_BYTES - ((((address & 31) << 3) + offset) & LINE_MASK);
-      if (lineLeft === LINE_BYTES && left >= LINE_BYTES * 4) {
+      const lineLeft = LINE_BYTES - ((((address & LINE_GRANULE_MASK) << 3) + offset) & LINE_MASK);
+      if (left >= DIRECT_BYTES_MIN) {
         const done = this.#copyWithinPage(address, offset, target, at, left);
         offset += done, at += done, left -= done;
         continue;
@@ -98,8 +108,8 @@ export class FrozenMemory implements MemoryReader {
 
   /** Index into the line cache of a byte of a block; loads the line when it is not there. */
   #place(address: Address, offsetBytes: number): number {
-    const byte = ((address & 31) << 3) + offsetBytes;
-    const line = ((address >>> 5) + (byte >>> LINE_SHIFT)) | 0;
+    const byte = ((address & LINE_GRANULE_MASK) << 3) + offsetBytes;
+    const line = ((address >>> LINE_GRANULE_SHIFT) + (byte >>> LINE_SHIFT)) | 0;
     const slot = line & (LINES - 1);
     if (this.#lineNumbers[slot] !== line) this.#load(line, slot);
     return (slot << LINE_SHIFT) + (byte & LINE_MASK);
@@ -107,11 +117,11 @@ export class FrozenMemory implements MemoryReader {
 
   #load(line: number, slot: number): void {
     this.#lineNumbers[slot] = -1;
-    const from = (line & SEGMENT_LINE_MASK) << LINE_SHIFT;
-    const source = this.#segments[line >>> SEGMENT_LINE_SHIFT];
-    const at = slot << LINE_SHIFT;
-    const lines8 = this.#lines8;
-    for (let i = 0; i < LINE_BYTES; i++) lines8[at + i] = source[from + i];
+    const from = (line & SEGMENT_LINE_MASK) << LINE_WORD_SHIFT;
+    const source = this.#words[line >>> SEGMENT_LINE_SHIFT];
+    const at = slot << LINE_WORD_SHIFT;
+    const lines32 = this.#lines32;
+    for (let i = 0; i < LINE_WORDS; i++) lines32[at + i] = source[from + i];
     const frame = Atomics.compareExchange(this.#frameTable, line >>> this.#pageLineShift, 0, 0);
     if (frame !== 0) this.#loadFromFrame(frame, line, at);
     if (Atomics.load(this.#control, CONTROL.aborted) !== 0) this.checkUsable();
@@ -120,11 +130,11 @@ export class FrozenMemory implements MemoryReader {
 
   #loadFromFrame(frame: number, line: number, at: number): void {
     const framesPerSegmentShift = 30 - this.#pageShift;
-    const source = this.#segments[frame >>> framesPerSegmentShift];
-    const frameByte = (frame & ((1 << framesPerSegmentShift) - 1)) * 2 ** this.#pageShift;
-    const lineInPage = line & ((1 << this.#pageLineShift) - 1);
-    const from = frameByte + (lineInPage << LINE_SHIFT);
-    for (let i = 0; i < LINE_BYTES; i++) this.#lines8[at + i] = source[from + i];
+    const source = this.#words[frame >>> framesPerSegmentShift];
+    const frameLine = (frame & ((1 << framesPerSegmentShift) - 1)) << this.#pageLineShift;
+    const from = (frameLine + (line & ((1 << this.#pageLineShift) - 1))) << LINE_WORD_SHIFT;
+    const lines32 = this.#lines32;
+    for (let i = 0; i < LINE_WORDS; i++) lines32[at + i] = source[from + i];
   }
 
   /** Copies straight to the target, up to the end of the page; returns how many bytes. */
