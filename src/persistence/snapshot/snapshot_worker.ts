@@ -23,7 +23,7 @@ function run(job: SnapshotJob): SnapshotResult {
 
 scope.onMessage((message) => {
   scope.post(run(message as SnapshotJob));
-  // The image's buffers must not live on in garbage: this thread has time.
-  process.collectGarbage();
+  // The image's buffers must not live on in garbage: this thread has time. Later, as the message still refers to them here.
+  setTimeout(() => process.collectGarbage(), 0);
 });
 scope.post("ready");
