@@ -332,7 +332,10 @@ export class Keyspace {
 
   // ---- other types ---------------------------------------------------------------------------------------------
 
-  /** Sets a key to a value that lives in blocks of its own; what the key held is freed. */
+  /**
+   * Sets a key to a value that lives in blocks of its own; what the key held is freed.
+   * @throws {OutOfArenaError} and then the value has been freed
+   */
   setValue(
     db: Database,
     key: Uint8Array,
@@ -611,7 +614,7 @@ export class Keyspace {
     const sizeBytes = this.#entryBytes(info, type);
     const sameBlock = (oldInfo & HAS_EXPIRY) === expiry &&
       this.allocator.sizeFor(sizeBytes) === this.allocator.allocatedBytes(found);
-    const entry = sameBlock ? found : this.#allocateFor(tail, sizeBytes);
+    const entry = sameBlock ? found : this.#allocateFor(type, sizeBytes);
     if (!sameBlock) {
       memory.copyIn(entry, ENTRY.key, key, keyBytes, keyLengthBytes);
       if ((expiry & oldInfo) !== 0) this.#carryExpiry(db, found, entry, info);
@@ -620,8 +623,7 @@ export class Keyspace {
     }
     if (expiresAtMs >= 0) memory.setU64(entry, expiryOffset(keyLengthBytes), expiresAtMs);
     this.#freeValue(found, this.lazyOverwrite);
-    const access = memory.snapshotLive && sameBlock ? memory.u32(found, ENTRY.meta) >>> 8 : this.#freshAccess(found);
-    memory.setU32(entry, ENTRY.meta, (type | (tail.encoding << 4) | (access << 8)) >>> 0);
+    memory.setU32(entry, ENTRY.meta, (type | (tail.encoding << 4) | (this.#freshAccess(found) << 8)) >>> 0);
     memory.setU32(entry, ENTRY.valueWord, tail.valueWord);
     if (sameBlock && oldInfo === info) return entry;
     memory.setU32(entry, ENTRY.keyInfo, info);
@@ -654,7 +656,7 @@ export class Keyspace {
   ): Address {
     const memory = this.memory, tail = this.#tail;
     const info = keyLengthBytes | (expiresAtMs >= 0 ? HAS_EXPIRY : 0) | (tail.inline ? INLINE : 0);
-    const entry = this.#allocateFor(tail, this.#entryBytes(info, type));
+    const entry = this.#allocateFor(type, this.#entryBytes(info, type));
     memory.setU32(entry, ENTRY.keyInfo, info);
     memory.setU32(entry, ENTRY.meta, (type | (tail.encoding << 4) | (this.#freshAccess(NONE) << 8)) >>> 0);
     memory.setU32(entry, ENTRY.valueWord, tail.valueWord);
@@ -673,13 +675,13 @@ export class Keyspace {
   }
 
   /** A block for an entry; when there is none, the value's own block must not leak. */
-  #allocateFor(tail: Tail, sizeBytes: number): Address {
+  #allocateFor(type: number, sizeBytes: number): Address {
     try {
       return this.allocator.allocate(sizeBytes, OWNER.entry);
     } catch (error) {
-      if (!tail.inline && tail.valueWord !== 0 && tail.encoding <= ENCODING.embstr && tail.encoding !== ENCODING.int) {
-        this.allocator.free(tail.valueWord as Address);
-      }
+      const { inline, encoding, valueWord } = this.#tail, value = valueWord as Address;
+      if (type !== TYPE.string) this.types[type]!.free(value, encoding);
+      else if (!inline && encoding !== ENCODING.int) this.allocator.free(value);
       throw error;
     }
   }

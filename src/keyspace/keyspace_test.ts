@@ -1,13 +1,22 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { latin1Decode, latin1Encode } from "../base/bytes.ts";
 import { formatI64, I64, parseI64 } from "../base/integer.ts";
 import { Prng } from "../base/prng.ts";
 import { KeyedHash } from "../base/siphash.ts";
-import { type Address, Allocator, DebugMemory, FrozenMemory, NONE, OutOfArenaError } from "../memory/mod.ts";
+import { type Address, Allocator, DebugMemory, FrozenMemory, NONE, OutOfArenaError, OWNER } from "../memory/mod.ts";
 import { forEachEntry } from "../structures/dict.ts";
 import type { Database } from "./database.ts";
 import { debugDigest } from "./digest.ts";
-import { ENCODING, ENCODING_NAMES, encodingOf, ENTRY, expiresAtMs, expiryOffset, keyLength } from "./entry.ts";
+import {
+  accessOf,
+  ENCODING,
+  ENCODING_NAMES,
+  encodingOf,
+  ENTRY,
+  expiresAtMs,
+  expiryOffset,
+  keyLength,
+} from "./entry.ts";
 import { KEEP_EXPIRY, Keyspace, NO_EXPIRY } from "./keyspace.ts";
 
 const DATABASES = 3;
@@ -400,4 +409,43 @@ Deno.test("Keyspace: lazy freeing of a database is bounded per step", () => {
   keyspace.lazyFree.finish();
   assertEquals(keyspace.lazyFree.isIdle, true);
   assertEquals([allocator.liveBytes, keyspace.lazyFree.freedObjects], [startBytes, 5000]);
+});
+
+Deno.test("Keyspace.setValue: with a full arena the value is freed, whatever part of the write failed", () => {
+  const { allocator, keyspace } = open(64 << 20), db = keyspace.databases[0], startBytes = allocator.liveBytes;
+  const type = 1, allocate = allocator.allocate.bind(allocator), key = latin1Encode("key");
+  keyspace.types[type] = {
+    type,
+    free: (value) => allocator.free(value),
+    freeEffort: () => 1,
+    freeSome: () => true,
+    copy: (value) => value,
+    memoryUsage: () => 0,
+  };
+  const set = () => keyspace.setValue(db, key, 0, key.length, type, ENCODING.quicklist, allocate(100, OWNER.value));
+  for (const allocations of [0, 1]) {
+    let left = allocations;
+    allocator.allocate = (sizeBytes, owner) => {
+      if (--left < 0) throw new OutOfArenaError("no more for this test");
+      return allocate(sizeBytes, owner);
+    };
+    assertThrows(set, OutOfArenaError);
+    assertEquals([allocator.liveBytes, keyspace.size(db)], [startBytes, 0]);
+  }
+  allocator.allocate = allocate;
+  set(), set();
+  assertEquals(keyspace.remove(db, key, 0, key.length, false), true);
+});
+
+Deno.test("Keyspace.setString: stamps the access, while a snapshot is live too", () => {
+  const { memory, keyspace } = open(64 << 20), db = keyspace.databases[0], key = latin1Encode("key");
+  for (const stamp of [1000, 2000]) {
+    keyspace.accessStamp = stamp;
+    if (stamp === 2000) memory.freeze(0);
+    const entry = keyspace.setString(db, key, 0, key.length, key, 0, key.length);
+    assertEquals(accessOf(memory, entry), stamp);
+  }
+  keyspace.accessStamp = 3000;
+  assertEquals(accessOf(memory, keyspace.lookupRead(db, key, 0, key.length)), 2000, "a read stamps nothing meanwhile");
+  memory.endSnapshot();
 });

@@ -21,6 +21,7 @@ interface ValueJob {
 export class LazyFree {
   readonly #keyspace: Keyspace;
   readonly #dicts: DictJob[] = [];
+  /** A stack: which goes first does not matter, and taking the last is cheap however many there are. */
   readonly #values: ValueJob[] = [];
   /** Objects freed this way since the start. */
   freedObjects = 0;
@@ -50,9 +51,9 @@ export class LazyFree {
 
   /** Frees up to about `blocksMax` blocks; true when nothing is left. */
   step(blocksMax: number): boolean {
-    const value = this.#values[0];
+    const value = this.#values.at(-1);
     if (value !== undefined) {
-      if (value.type.freeSome(value.value, value.encoding, blocksMax)) this.#values.shift(), this.freedObjects++;
+      if (value.type.freeSome(value.value, value.encoding, blocksMax)) this.#values.pop(), this.freedObjects++;
       return false;
     }
     const job = this.#dicts[0];
