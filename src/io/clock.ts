@@ -37,6 +37,11 @@ export class RealClock implements Clock {
   }
 }
 
+/** Stops the whole thread for real time: what DEBUG SLEEP and the delays that tests configure ask for. */
+export function blockThread(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+}
+
 interface ManualTimer {
   readonly id: TimerId;
   readonly dueUs: number;

@@ -180,6 +180,28 @@ export function readFully(storage: Storage, file: FileHandle, offsetBytes: numbe
   return filled;
 }
 
+/** All bytes of a file. @throws {StorageError} */
+export function readWhole(storage: Storage, path: string): Uint8Array {
+  const file = storage.open(path, "read");
+  try {
+    const bytes = new Uint8Array(storage.size(file));
+    return bytes.subarray(0, readFully(storage, file, 0, bytes));
+  } finally {
+    storage.close(file);
+  }
+}
+
+/** Makes a file of these bytes, and makes them (not yet its name) survive power loss. @throws {StorageError} */
+export function writeWhole(storage: Storage, path: string, bytes: Uint8Array): void {
+  const file = storage.open(path, "create");
+  try {
+    writeFully(storage, file, bytes, 0, bytes.length);
+    storage.sync(file);
+  } finally {
+    storage.close(file);
+  }
+}
+
 /** The directory that holds `path`: what to give `syncDirectory` after creating, renaming or removing it. */
 export function parentDirectory(path: string): string {
   const trimmed = path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;

@@ -7,7 +7,7 @@
 import { InvariantError } from "../base/assert.ts";
 import { CommandContext } from "../commands/context.ts";
 import { ERROR } from "../commands/errors.ts";
-import { type Command, CommandStatistics, CommandTable, FLAG } from "../commands/registry.ts";
+import { type Command, type CommandTable, FLAG } from "../commands/registry.ts";
 import { OutOfArenaError } from "../memory/mod.ts";
 import { Args } from "../resp/args.ts";
 import { type Client, REPLY_MODE } from "./client.ts";
@@ -291,5 +291,3 @@ function queueFlags(client: Client, flags: number): number {
   }
   return (all & ~FLAG.loading) | loading;
 }
-
-export { CommandStatistics };

@@ -3,10 +3,10 @@
  *
  * What is loaded is never expired, evicted or logged on the way. A file that cannot be loaded is left as it is.
  */
-import { utf8Decode } from "../base/bytes.ts";
+import { blockThread } from "../io/clock.ts";
 import type { FileHandle, Storage } from "../io/storage.ts";
 import { AofLoad, type BaseLoad } from "../persistence/aof/aof_loader.ts";
-import { AofManifest, ManifestCorruptError, persistManifest } from "../persistence/aof/aof_manifest.ts";
+import { AofManifest, ManifestCorruptError, persistManifest, readManifest } from "../persistence/aof/aof_manifest.ts";
 import { type RdbCorruptError, RdbLoad } from "../persistence/rdb/rdb_loader.ts";
 import type { Args } from "../resp/args.ts";
 import type { Client } from "./client.ts";
@@ -142,24 +142,24 @@ export class Loading {
 
   #delay(): void {
     const delayUs = this.#server.settings.keyLoadDelayMicroseconds;
-    if (delayUs > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, delayUs / 1000);
+    if (delayUs > 0) blockThread(delayUs / 1000);
   }
 
   // ---- AOF -----------------------------------------------------------------------------------------------------
 
   /** The manifest on disk; an empty one when there is none. An old single file is moved into the directory first. @throws {LoadFailedError} */
   readManifest(): AofManifest {
-    const server = this.#server, { storage } = server, aof = server.persistence.aof;
-    const path = `${aof.directory}/${aof.manifestName}`;
+    const { storage, persistence: { aof } } = this.#server;
     try {
-      const manifest = storage.exists(path) ? AofManifest.parse(readText(storage, path)) : new AofManifest();
-      return this.#upgraded(manifest);
+      return this.#upgraded(readManifest(storage, aof.directory, aof.manifestName));
     } catch (error) {
       if (!(error instanceof ManifestCorruptError)) throw this.#explained(error);
       const where = error.lineNumber > 0
         ? `Reading the manifest file, at line ${error.lineNumber}\n>>> '${error.line}'\n`
         : "";
-      throw new LoadFailedError(`\n*** FATAL AOF MANIFEST FILE ERROR ***\n${where}${error.message} (${path})`);
+      throw new LoadFailedError(
+        `\n*** FATAL AOF MANIFEST FILE ERROR ***\n${where}${error.message} (${aof.directory}/${aof.manifestName})`,
+      );
     }
   }
 
@@ -257,21 +257,5 @@ export class RdbFileLoad {
     this.#storage.close(this.#file);
     this.#loading.lastKeysLoaded = this.#load.keysLoaded, this.#loading.lastKeysExpired = this.#load.keysExpired;
     return true;
-  }
-}
-
-function readText(storage: Storage, path: string): string {
-  const file = storage.open(path, "read");
-  try {
-    const bytes = new Uint8Array(storage.size(file));
-    let at = 0;
-    while (at < bytes.length) {
-      const read = storage.read(file, at, bytes.subarray(at));
-      if (read === 0) break;
-      at += read;
-    }
-    return utf8Decode(bytes, 0, at);
-  } finally {
-    storage.close(file);
   }
 }

@@ -5,6 +5,7 @@
  * LASTSAVE, `rdb_last_bgsave_status:ok` and SAVE's +OK come after the directory sync, never before (I5).
  */
 import type { Database } from "../keyspace/database.ts";
+import { blockThread } from "../io/clock.ts";
 import { StorageError } from "../io/storage.ts";
 import { type Address, CONTROL } from "../memory/mod.ts";
 import { AofLog } from "../persistence/aof/aof_log.ts";
@@ -111,14 +112,7 @@ export class Persistence {
     const server = this.#server, startUs = server.nowUs();
     const seconds = () => ((server.nowUs() - startUs) / 1e6).toFixed(3);
     if (server.settings.appendonly) await this.#startWithLog(seconds);
-    else {
-      const load = this.loading.openRdb(this.#rdbPath, false);
-      if (load !== null) {
-        await this.loading.inSlices(load);
-        this.#logLoaded();
-        server.log.notice(`DB loaded from disk: ${seconds()} seconds`);
-      }
-    }
+    else if (await this.#loadDump()) server.log.notice(`DB loaded from disk: ${seconds()} seconds`);
     this.#server.keyspace.dirty = 0;
     this.lastSaveMs = server.nowMs();
     this.#removeOrphans();
@@ -139,10 +133,7 @@ export class Persistence {
       this.aof.removeHistory();
     } else {
       // An existing dump is the data: a log that starts beside it starts from it, never empty (G11).
-      const load = this.loading.openRdb(this.#rdbPath, false);
-      if (load !== null) {
-        await this.loading.inSlices(load);
-        this.#logLoaded();
+      if (await this.#loadDump()) {
         server.log.notice(`DB loaded from disk: ${seconds()} seconds; the append only file starts from it`);
       }
       this.#opening(() => this.#createLog());
@@ -168,9 +159,14 @@ export class Persistence {
     this.aof.adoptBase(this.aof.tempBasePath, result.writtenBytes);
   }
 
-  #logLoaded(): void {
+  /** Loads the dump file; false when there is none. */
+  async #loadDump(): Promise<boolean> {
+    const load = this.loading.openRdb(this.#rdbPath, false);
+    if (load === null) return false;
+    await this.loading.inSlices(load);
     const { lastKeysLoaded, lastKeysExpired } = this.loading;
     this.#server.log.notice(`Done loading RDB, keys loaded: ${lastKeysLoaded}, keys expired: ${lastKeysExpired}.`);
+    return true;
   }
 
   /** Temporary files of saves and rewrites that never finished (G12): removed once what is in force was loaded. */
@@ -198,20 +194,30 @@ export class Persistence {
   beforeReplies(): boolean {
     const hadError = this.aof.writeError !== null;
     this.aof.flush();
-    if ((this.aof.writeError !== null) !== hadError) this.#server.updateGates();
+    this.#gatesAfterLog(hadError);
     return !this.#server.isStopped;
   }
 
+  /** Whether writes are refused follows from the log's error: looked at again when it came or went. */
+  #gatesAfterLog(hadError: boolean): void {
+    if ((this.aof.writeError !== null) !== hadError) this.#server.updateGates();
+  }
+
+  /** After a failed save, a pause before the next try. */
+  #maySaveAgain(nowMs: number): boolean {
+    return this.#lastBgsaveOk || nowMs - this.#lastTryMs > BGSAVE_RETRY_MS;
+  }
+
   cron(nowMs: number): void {
-    const server = this.#server, hadError = this.aof.writeError !== null;
+    const hadError = this.aof.writeError !== null;
     if (this.#requestedShutdown !== null) this.#carryOutShutdown(this.#requestedShutdown);
     this.aof.cron();
-    if ((this.aof.writeError !== null) !== hadError) server.updateGates();
+    this.#gatesAfterLog(hadError);
     if (this.isLoading || this.#running !== "none") return;
     if (this.#rewriteScheduled || this.aof.isRewriteDue) {
       this.#rewriteScheduled = false;
       this.startRewrite();
-    } else if (this.#saveScheduled && (nowMs - this.#lastTryMs > BGSAVE_RETRY_MS || this.#lastBgsaveOk)) {
+    } else if (this.#saveScheduled && this.#maySaveAgain(nowMs)) {
       this.startBackgroundSave(false);
     } else this.#automatic(nowMs);
   }
@@ -219,8 +225,8 @@ export class Persistence {
   #automatic(nowMs: number): void {
     const server = this.#server;
     for (const point of server.settings.savePoints) {
-      const waited = nowMs - this.#lastTryMs > BGSAVE_RETRY_MS || this.#lastBgsaveOk;
-      if (server.keyspace.dirty >= point.changes && nowMs - this.lastSaveMs > point.seconds * 1000 && waited) {
+      const isDue = server.keyspace.dirty >= point.changes && nowMs - this.lastSaveMs > point.seconds * 1000;
+      if (isDue && this.#maySaveAgain(nowMs)) {
         server.log.notice(`${point.changes} changes in ${point.seconds} seconds. Saving...`);
         this.startBackgroundSave(false);
         return;
@@ -525,7 +531,7 @@ export class Persistence {
   #runInline(job: SnapshotJob): SnapshotResult {
     const host: JobHost = {
       keyWritten: () => {},
-      sleepUs: (us) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, us / 1000),
+      sleepUs: (us) => blockThread(us / 1000),
       checkUsable: () => {},
     };
     const steps = runSnapshotJob(job, this.#server.memory, this.#server.storage, host);

@@ -19,7 +19,7 @@
  */
 import { ascii, rangesEqual } from "../../base/bytes.ts";
 import { formatInteger } from "../../base/integer.ts";
-import type { Clock } from "../../io/clock.ts";
+import { blockThread, type Clock } from "../../io/clock.ts";
 import { type FileHandle, type Storage, StorageError, storageError, writeFully } from "../../io/storage.ts";
 import {
   type AofFile,
@@ -241,7 +241,7 @@ export class AofLog {
   #write(): StorageError | null {
     const { settings, onFatal } = this.#o, length = this.#length;
     try {
-      if (this.flushSleepUs > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, this.flushSleepUs / 1000);
+      if (this.flushSleepUs > 0) blockThread(this.flushSleepUs / 1000);
       if (this.#hasTornTail) this.#cutTornTail();
       if (!this.#isMarked) this.#mark();
       this.#writeBuffer();

@@ -7,7 +7,7 @@
  * wait to be removed. Persisting replaces the file as a whole: temporary file, sync, rename, directory sync.
  */
 import { ascii, utf8Decode, utf8Encode } from "../../base/bytes.ts";
-import { readFully, type Storage, StorageError, writeFully } from "../../io/storage.ts";
+import { readWhole, type Storage, StorageError, writeWhole } from "../../io/storage.ts";
 import { splitInlineArgs } from "../../resp/inline_args.ts";
 
 export interface AofFile {
@@ -133,13 +133,7 @@ function quoteName(name: string): string {
 export function readManifest(storage: Storage, directory: string, name: string): AofManifest {
   const path = `${directory}/${name}`;
   if (!storage.exists(path)) return new AofManifest();
-  const file = storage.open(path, "read");
-  try {
-    const bytes = new Uint8Array(storage.size(file));
-    return AofManifest.parse(utf8Decode(bytes, 0, readFully(storage, file, 0, bytes)));
-  } finally {
-    storage.close(file);
-  }
+  return AofManifest.parse(utf8Decode(readWhole(storage, path)));
 }
 
 /**
@@ -149,14 +143,7 @@ export function readManifest(storage: Storage, directory: string, name: string):
  */
 export function persistManifest(storage: Storage, directory: string, name: string, manifest: AofManifest): void {
   const temp = `${directory}/temp-${name}`;
-  const bytes = ascii(manifest.format());
-  const file = storage.open(temp, "create");
-  try {
-    writeFully(storage, file, bytes, 0, bytes.length);
-    storage.sync(file);
-  } finally {
-    storage.close(file);
-  }
+  writeWhole(storage, temp, ascii(manifest.format()));
   storage.rename(temp, `${directory}/${name}`);
   try {
     storage.syncDirectory(directory);

@@ -1,7 +1,7 @@
 /** The CONFIG command. CONFIG REWRITE replaces the file as a whole or not at all, also across a power cut. */
 import type { CommandContext, Handlers } from "../../commands/context.ts";
 import { ERROR } from "../../commands/errors.ts";
-import { describeErrno, parentDirectory, readFully, type Storage, StorageError, writeFully } from "../../io/storage.ts";
+import { describeErrno, parentDirectory, readWhole, type Storage, StorageError, writeWhole } from "../../io/storage.ts";
 import type { Client } from "../client.ts";
 import type { ConfigPair } from "../config/config.ts";
 import { rewriteConfig } from "../config/config_rewrite.ts";
@@ -78,26 +78,13 @@ export function configCommands(server: Server): Handlers {
 
 /** The whole file; empty when there is none. */
 function readIfThere(storage: Storage, path: string): Uint8Array {
-  if (!storage.exists(path)) return new Uint8Array(0);
-  const file = storage.open(path, "read");
-  try {
-    const bytes = new Uint8Array(storage.size(file));
-    return bytes.subarray(0, readFully(storage, file, 0, bytes));
-  } finally {
-    storage.close(file);
-  }
+  return storage.exists(path) ? readWhole(storage, path) : new Uint8Array(0);
 }
 
 /** Writes beside the file, syncs, and renames over it. @throws {StorageError} with the old file as it was */
 function replaceFile(storage: Storage, path: string, temporary: string, bytes: Uint8Array): void {
   try {
-    const file = storage.open(temporary, "create");
-    try {
-      writeFully(storage, file, bytes, 0, bytes.length);
-      storage.sync(file);
-    } finally {
-      storage.close(file);
-    }
+    writeWhole(storage, temporary, bytes);
     storage.rename(temporary, path);
   } catch (error) {
     if (storage.exists(temporary)) storage.remove(temporary);

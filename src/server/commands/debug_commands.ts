@@ -4,6 +4,7 @@
  */
 import { ascii, latin1Encode } from "../../base/bytes.ts";
 import { assert } from "../../base/assert.ts";
+import { blockThread } from "../../io/clock.ts";
 import type { CommandContext, Handler, Handlers } from "../../commands/context.ts";
 import { ERROR } from "../../commands/errors.ts";
 import { databaseArgument } from "../../commands/generic.ts";
@@ -72,7 +73,7 @@ export function debugCommands(server: Server): Handlers {
   /** Blocks the whole thread, as a slow command would. */
   function sleep(ctx: CommandContext): void {
     const seconds = parseFloat(ctx.args.latin1(2)) || 0;
-    if (seconds > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, seconds * 1000);
+    if (seconds > 0) blockThread(seconds * 1000);
     ctx.reply.ok();
   }
 
