@@ -18,9 +18,9 @@ import { type Address, NONE } from "../memory/mod.ts";
 import { forEachEntry } from "../structures/dict.ts";
 import type { CommandContext, Handlers } from "./context.ts";
 import { ERROR } from "./errors.ts";
+import { parseCursor, parseScanOptions } from "./scan_options.ts";
 
 const STAR = 0x2a;
-const SCAN_COUNT_DEFAULT = 10;
 const ABSTTL = ascii("ABSTTL");
 
 function deleteKeys(ctx: CommandContext, lazy: boolean): void {
@@ -73,48 +73,10 @@ function keys(ctx: CommandContext): void {
 
 // ---- SCAN ----------------------------------------------------------------------------------------------------------
 
-interface ScanOptions {
-  count: number;
-  pattern: Uint8Array | null;
-  typeName: string | null;
-}
-
-/** The cursor argument, or NaN with the error reply written. Ours stay below 2^32; larger ones a client may send end the scan. */
-export function parseCursor(ctx: CommandContext, index: number): number {
-  const text = ctx.args.latin1(index);
-  if (!/^[0-9]+$/.test(text) || BigInt(text) > 0xffffffffffffffffn) {
-    ctx.reply.error("invalid cursor");
-    return NaN;
-  }
-  return Number(BigInt(text) & 0xffffffffn);
-}
-
-function parseScanOptions(ctx: CommandContext, from: number): ScanOptions | null {
-  const args = ctx.args, options: ScanOptions = { count: SCAN_COUNT_DEFAULT, pattern: null, typeName: null };
-  for (let i = from; i < args.count; i += 2) {
-    if (i + 1 >= args.count) return syntaxError(ctx);
-    if (args.equalsIgnoreCase(i, "count")) {
-      options.count = ctx.integer(i + 1);
-      if (Number.isNaN(options.count)) return null;
-      if (options.count < 1) return syntaxError(ctx);
-    } else if (args.equalsIgnoreCase(i, "match")) {
-      const pattern = args.slice(i + 1);
-      options.pattern = pattern.length === 1 && pattern[0] === STAR ? null : pattern.slice();
-    } else if (args.equalsIgnoreCase(i, "type")) options.typeName = args.text(i + 1).toLowerCase();
-    else return syntaxError(ctx);
-  }
-  return options;
-}
-
-function syntaxError(ctx: CommandContext): null {
-  ctx.reply.error(ERROR.syntax);
-  return null;
-}
-
 function scan(ctx: CommandContext): void {
   let cursor = parseCursor(ctx, 1);
   if (Number.isNaN(cursor)) return;
-  const options = parseScanOptions(ctx, 2);
+  const options = parseScanOptions(ctx, 2, true);
   if (options === null) return;
   const found: Address[] = [];
   let iterations = options.count * 10;

@@ -229,10 +229,7 @@ function writeInto(ctx: CommandContext, offset: number, value: number): void {
   let length = at + valueLength;
   if (entry === NONE && !isRange) ctx.setString(1, value);
   else {
-    if (entry !== NONE && encodingOf(keyspace.memory, entry) === ENCODING.int) {
-      const digits = ctx.stringBytes(entry);
-      keyspace.setRaw(ctx.db, key, keyAt, keyLength, digits, digits.length);
-    }
+    if (entry !== NONE) keyspace.toRaw(ctx.db, entry, key, keyAt, keyLength);
     length = keyspace.writeRange(ctx.db, key, keyAt, keyLength, at, args.bytes, args.offsets[value], valueLength);
   }
   keyspace.dirty++;

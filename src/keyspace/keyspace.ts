@@ -9,7 +9,7 @@
  * It never replies, logs or reads a clock: the time of the executing command is `nowMs`.
  */
 import { EMPTY_BYTES, latin1Decode, latin1Encode } from "../base/bytes.ts";
-import { I64, parseI64 } from "../base/integer.ts";
+import { formatI64, I64, INTEGER_TEXT_BYTES_MAX, parseI64 } from "../base/integer.ts";
 import { assert } from "../base/assert.ts";
 import type { KeyedHash } from "../base/siphash.ts";
 import { type Address, type Allocator, type LiveMemory, NONE, OWNER } from "../memory/mod.ts";
@@ -36,13 +36,12 @@ import {
   typeOf,
   valueOf,
 } from "./entry.ts";
+import { EncodingLimits } from "./encoding_limits.ts";
 import { LazyFree } from "./lazy_free.ts";
 import type { ValueType } from "./value_type.ts";
 
 /** Strings up to this length live in the entry itself. */
 const INLINE_BYTES_MAX = 1024;
-/** Longest text of a 64-bit integer. */
-const INTEGER_TEXT_BYTES_MAX = 20;
 /** Low byte of an entry's meta word for a string of encoding int. */
 const INTEGER_STRING = TYPE.string | (ENCODING.int << 4);
 /** Growing strings get as much again as they need, up to 1 MiB, as sds does. */
@@ -56,6 +55,9 @@ export interface KeyspaceOptions {
   /** Uniform below n. */
   random: (below: number) => number;
 }
+
+/** UNLINK frees values of more blocks than this in slices, as Redis's threshold has it; DEL only those that would stall the loop. */
+const LAZY_EFFORT = 64, EAGER_EFFORT_MAX = 16384;
 
 /** For `expiresAtMs`: leave a time to live as it is, or have none. */
 export const KEEP_EXPIRY = -2;
@@ -78,6 +80,8 @@ export class Keyspace {
   readonly types: (ValueType | undefined)[] = [];
   readonly lazyFree: LazyFree;
   readonly place: StringPlace = new StringPlace();
+  readonly hash: KeyedHash;
+  readonly limits: EncodingLimits = new EncodingLimits();
 
   /** Time of the executing command, Unix ms; dispatch sets it. */
   nowMs = 0;
@@ -98,16 +102,19 @@ export class Keyspace {
   hits = 0;
   misses = 0;
   expiredKeys = 0;
+  /** Uniform below n. */
+  readonly random: (below: number) => number;
   /** Called after an expired key was removed, with the key's bytes: logs the DEL. */
   onExpired: (database: Database, key: Uint8Array, keyBytes: number, length: number) => void = () => {};
 
-  readonly #random: (below: number) => number;
   readonly #integer = new I64();
+  readonly #digits = new Uint8Array(INTEGER_TEXT_BYTES_MAX);
   readonly #tail: Tail = { encoding: 0, inline: true, valueWord: 0, lengthBytes: 0 };
   #keyScratch = new Uint8Array(1024);
 
   constructor(options: KeyspaceOptions) {
-    this.memory = options.memory, this.allocator = options.allocator, this.#random = options.random;
+    this.memory = options.memory, this.allocator = options.allocator, this.random = options.random;
+    this.hash = options.hash;
     this.dict = new Dict(options.memory, options.allocator, options.hash, ENTRY.key);
     this.lazyFree = new LazyFree(this);
     for (let i = 0; i < options.databases; i++) this.databases.push(new Database(i, this.dict.create()));
@@ -171,7 +178,7 @@ export class Keyspace {
   randomEntry(db: Database): Address {
     const allExpire = db.expiry.count === this.size(db);
     for (let tries = 0;; tries++) {
-      const entry = this.dict.randomEntry(db.dict, this.#random);
+      const entry = this.dict.randomEntry(db.dict, this.random);
       if (entry === NONE || !this.isExpired(entry)) return entry;
       // A paused server can't remove what it finds; Redis gives up after 100 tries too.
       if (this.expiryPaused || (allExpire && tries >= 100)) return entry;
@@ -246,7 +253,7 @@ export class Keyspace {
     if (hasExpiry(this.memory, entry)) this.#indexExpiry(db, entry);
   }
 
-  /** Sets a key to a string of this very encoding (raw keeps digits a string): for results of APPEND, SETRANGE and for loaders. */
+  /** Sets a key to a string of this very encoding (raw keeps digits a string): for results of APPEND, BITOP and for loaders. */
   setRaw(
     db: Database,
     key: Uint8Array,
@@ -254,17 +261,52 @@ export class Keyspace {
     keyLengthBytes: number,
     value: Uint8Array,
     valueLength: number,
+    expiresAtMs = KEEP_EXPIRY,
   ): void {
     const found = this.lookupQuiet(db, key, keyBytes, keyLengthBytes);
-    const tail = this.#tail;
-    tail.encoding = ENCODING.raw;
-    this.#placeString(tail, value, 0, valueLength, 0);
-    const entry = this.#storeTail(db, found, key, keyBytes, keyLengthBytes, KEEP_EXPIRY);
-    if (tail.inline) {
-      this.memory.copyIn(entry, tailOffset(this.memory.u32(entry, ENTRY.keyInfo)), value, 0, valueLength);
-    }
+    this.#storeRaw(db, found, key, keyBytes, keyLengthBytes, value, valueLength, expiresAtMs);
     this.memory.cow.writtenBytes += valueLength;
     this.changed(db, key, keyBytes, keyLengthBytes);
+  }
+
+  /** A block for a raw string of this length, linked nowhere, for the caller to fill and to give to `setRawBlock`. */
+  newRawBlock(lengthBytes: number, slackBytes = 0): Address {
+    const block = this.allocator.allocate(RAW_HEADER_BYTES + lengthBytes + slackBytes, OWNER.value);
+    this.memory.setU32(block, 0, lengthBytes);
+    return block;
+  }
+
+  /**
+   * Sets a key to the raw string that `block` holds.
+   * @throws {OutOfArenaError} and then the block has been freed
+   */
+  setRawBlock(
+    db: Database,
+    key: Uint8Array,
+    keyBytes: number,
+    keyLengthBytes: number,
+    block: Address,
+    expiresAtMs: number,
+  ): void {
+    const found = this.lookupQuiet(db, key, keyBytes, keyLengthBytes), tail = this.#tail;
+    tail.encoding = ENCODING.raw, tail.inline = false, tail.valueWord = block, tail.lengthBytes = 0;
+    this.#storeTail(db, found, key, keyBytes, keyLengthBytes, expiresAtMs);
+    this.memory.cow.writtenBytes += this.memory.u32(block, 0);
+    this.changed(db, key, keyBytes, keyLengthBytes);
+  }
+
+  /**
+   * Makes a string's encoding raw, as Redis does before it writes into one; the value stays, so no watcher is told. `found` is the
+   * entry that the last lookup of this key returned. Returns the entry, which may have moved.
+   */
+  toRaw(db: Database, found: Address, key: Uint8Array, keyBytes: number, keyLengthBytes: number): Address {
+    if (encodingOf(this.memory, found) !== ENCODING.int) {
+      this.#setEncoding(found, ENCODING.raw);
+      return found;
+    }
+    this.readInteger(found, this.#integer);
+    const length = formatI64(this.#integer, this.#digits, 0);
+    return this.#storeRaw(db, found, key, keyBytes, keyLengthBytes, this.#digits, length, KEEP_EXPIRY);
   }
 
   /** Sets a key to an integer, keeping a time to live; `found` is the entry the last lookup of this key returned. */
@@ -352,6 +394,34 @@ export class Keyspace {
     const entry = this.#storeTail(db, found, key, keyBytes, keyLengthBytes, expiresAtMs, type);
     this.changed(db, key, keyBytes, keyLengthBytes);
     return entry;
+  }
+
+  /**
+   * An entry with a value in blocks of its own that is linked nowhere yet: for loaders. `expiresAtMs` is a Unix time or NO_EXPIRY.
+   * @throws {OutOfArenaError} and then the value has been freed
+   */
+  newValue(
+    key: Uint8Array,
+    keyBytes: number,
+    keyLengthBytes: number,
+    type: number,
+    encoding: number,
+    value: Address,
+    expiresAtMs: number,
+  ): Address {
+    const tail = this.#tail;
+    tail.encoding = encoding, tail.inline = false, tail.valueWord = value, tail.lengthBytes = 0;
+    return this.#newEntry(key, keyBytes, keyLengthBytes, type, expiresAtMs);
+  }
+
+  /**
+   * The value of an entry that is no string moved or changed its encoding. The caller freed what the old one does not share with it, and
+   * tells that the key changed.
+   */
+  updateValue(entry: Address, encoding: number, value: Address): void {
+    const memory = this.memory;
+    if (memory.u32(entry, ENTRY.valueWord) !== value) memory.setU32(entry, ENTRY.valueWord, value);
+    this.#setEncoding(entry, encoding);
   }
 
   // ---- deletion ------------------------------------------------------------------------------------------------
@@ -537,7 +607,8 @@ export class Keyspace {
       return;
     }
     const kind = this.types[type]!, value = valueOf(memory, entry), encoding = encodingOf(memory, entry);
-    if (lazy && kind.freeEffort(value, encoding) > 64) this.lazyFree.addValue(kind, value, encoding);
+    const effort = kind.freeEffort(value, encoding);
+    if (effort > (lazy ? LAZY_EFFORT : EAGER_EFFORT_MAX)) this.lazyFree.addValue(kind, value, encoding);
     else kind.free(value, encoding);
   }
 
@@ -581,14 +652,32 @@ export class Keyspace {
     } else if (tail.encoding === ENCODING.int) this.#writeInteger(entry, this.#integer.hi, this.#integer.lo);
   }
 
+  /** Stores a string of encoding raw; `found` is what the last lookup of the key returned. Returns the entry. */
+  #storeRaw(
+    db: Database,
+    found: Address,
+    key: Uint8Array,
+    keyBytes: number,
+    keyLengthBytes: number,
+    value: Uint8Array,
+    valueLength: number,
+    expiresAtMs: number,
+  ): Address {
+    const memory = this.memory, tail = this.#tail;
+    tail.encoding = ENCODING.raw;
+    this.#placeString(tail, value, 0, valueLength, 0);
+    const entry = this.#storeTail(db, found, key, keyBytes, keyLengthBytes, expiresAtMs);
+    if (tail.inline) memory.copyIn(entry, tailOffset(memory.u32(entry, ENTRY.keyInfo)), value, 0, valueLength);
+    return entry;
+  }
+
   /** Decides where a string's bytes go; a block of their own is allocated and filled here. */
   #placeString(tail: Tail, value: Uint8Array, valueBytes: number, length: number, slackBytes: number): void {
     tail.inline = length + slackBytes <= INLINE_BYTES_MAX;
     tail.lengthBytes = length;
     tail.valueWord = length;
     if (tail.inline) return;
-    const block = this.allocator.allocate(RAW_HEADER_BYTES + length + slackBytes, OWNER.value);
-    this.memory.setU32(block, 0, length);
+    const block = this.newRawBlock(length, slackBytes);
     this.memory.copyIn(block, RAW_HEADER_BYTES, value, valueBytes, length);
     tail.valueWord = block, tail.lengthBytes = 0;
   }

@@ -15,14 +15,24 @@ import type { ServerControl } from "../commands/control.ts";
 import { ERROR } from "../commands/errors.ts";
 import { expireCommands } from "../commands/expire.ts";
 import { genericCommands } from "../commands/generic.ts";
+import { geoCommands } from "../commands/geo.ts";
+import { hashCommands } from "../commands/hash.ts";
+import { hyperloglogCommands } from "../commands/hyperloglog.ts";
+import { listCommands } from "../commands/list.ts";
 import { type Command, CommandTable, FLAG } from "../commands/registry.ts";
+import { setCommands } from "../commands/set.ts";
+import { sortCommands } from "../commands/sort.ts";
+import { sortedSetCommands } from "../commands/sorted_set.ts";
+import { streamCommands } from "../commands/stream.ts";
 import { stringCommands } from "../commands/string.ts";
 import type { Clock } from "../io/clock.ts";
 import { type Connection, type Listener, ListenError, type Network, type NetworkHooks } from "../io/network.ts";
 import type { Randomness } from "../io/randomness.ts";
 import type { Storage } from "../io/storage.ts";
 import { lfuInitialStamp, lfuTouched, lruStamp } from "../keyspace/access_clock.ts";
+import type { EncodingLimits } from "../keyspace/encoding_limits.ts";
 import { Keyspace } from "../keyspace/keyspace.ts";
+import { registerTypes } from "../keyspace/values/mod.ts";
 import { type Address, Allocator, DebugMemory, LiveMemory } from "../memory/mod.ts";
 import type { Args } from "../resp/args.ts";
 import { PARSE } from "../resp/request_parser.ts";
@@ -126,9 +136,18 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
       databases: this.settings.databases,
       random: (below) => this.randomness.below(below),
     });
+    registerTypes(this.keyspace);
     this.table = new CommandTable([
       stringCommands,
       bitmapCommands,
+      hyperloglogCommands,
+      listCommands,
+      setCommands,
+      hashCommands,
+      sortedSetCommands,
+      geoCommands,
+      streamCommands,
+      sortCommands,
       genericCommands,
       expireCommands,
       adminCommands(this),
@@ -237,6 +256,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
       ? (stamp) =>
         lfuTouched(stamp, keyspace.nowMs, settings.lfuDecayTimeMinutes, settings.lfuLogFactor, this.#random())
       : null;
+    setEncodingLimits(keyspace.limits, settings);
     this.memory.cow.tracing = settings.pagesTrace;
     this.latency.thresholdMs = settings.latencyMonitorThresholdMs;
     const slow = settings.slowlogLogSlowerThanMicroseconds;
@@ -666,4 +686,17 @@ export function quoted(bytes: Uint8Array): string {
     else text += `\\x${byte.toString(16).padStart(2, "0")}`;
   }
   return text + '"';
+}
+
+function setEncodingLimits(limits: EncodingLimits, settings: Settings): void {
+  limits.hashListpackEntriesMax = settings.hashListpackEntriesMax;
+  limits.hashListpackValueBytesMax = settings.hashListpackValueBytesMax;
+  limits.setIntsetEntriesMax = settings.setIntsetEntriesMax;
+  limits.zsetListpackEntriesMax = settings.zsetListpackEntriesMax;
+  limits.zsetListpackValueBytesMax = settings.zsetListpackValueBytesMax;
+  limits.listListpackSize = settings.listListpackSize;
+  limits.listCompressDepth = settings.listCompressDepth;
+  limits.streamNodeBytesMax = settings.streamNodeBytesMax;
+  limits.streamNodeEntriesMax = settings.streamNodeEntriesMax;
+  limits.hllSparseBytesMax = settings.hllSparseBytesMax;
 }

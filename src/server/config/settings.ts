@@ -114,6 +114,17 @@ export class Settings {
   lazyfreeLazyServerDel = false;
   lazyfreeLazyUserDel = false;
   lazyfreeLazyUserFlush = false;
+  hashListpackEntriesMax = 0;
+  hashListpackValueBytesMax = 0;
+  setIntsetEntriesMax = 0;
+  zsetListpackEntriesMax = 0;
+  zsetListpackValueBytesMax = 0;
+  /** Elements when positive, else a class of bytes. */
+  listListpackSize = 0;
+  listCompressDepth = 0;
+  streamNodeBytesMax = 0;
+  streamNodeEntriesMax = 0;
+  hllSparseBytesMax = 0;
   minReplicasToWrite = 0;
   /** 0 leaves the choice to the server. */
   arenaMaxBytes = 0;
