@@ -17,7 +17,15 @@
  * Reading trusts the bytes: what comes from outside is checked by `listpack_check.ts` first.
  */
 import { formatI64, I64, INTEGER_TEXT_BYTES_MAX, parseI64 } from "../base/integer.ts";
-import { type Address, type Allocator, type LiveMemory, type MemoryReader, OWNER, type Owner } from "../memory/mod.ts";
+import {
+  type Address,
+  type Allocator,
+  type LiveMemory,
+  type MemoryReader,
+  OutOfArenaError,
+  OWNER,
+  type Owner,
+} from "../memory/mod.ts";
 
 export const LISTPACK_HEADER_BYTES = 6;
 export const LISTPACK_EMPTY_BYTES = 7;
