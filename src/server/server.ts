@@ -9,7 +9,9 @@
  */
 import { ascii } from "../base/bytes.ts";
 import { KeyedHash } from "../base/siphash.ts";
+import { bitfieldCommands } from "../commands/bitfield.ts";
 import { bitmapCommands } from "../commands/bitmap.ts";
+import { bitopCommands } from "../commands/bitop.ts";
 import { CommandContext } from "../commands/context.ts";
 import type { ServerControl } from "../commands/control.ts";
 import { ERROR } from "../commands/errors.ts";
@@ -140,6 +142,8 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.table = new CommandTable([
       stringCommands,
       bitmapCommands,
+      bitopCommands,
+      bitfieldCommands,
       hyperloglogCommands,
       listCommands,
       setCommands,
