@@ -73,15 +73,15 @@ export function elementBytes(bytes: Uint8Array, place: number): number {
   }
 }
 
-/** Bytes that the backlen of an element of this size takes. */
+/** Bytes that the backlen of an element of this size takes: as Redis counts, which gives a size one below a power one byte more. */
 export function backlenBytes(elementBytes: number): number {
   return elementBytes < 128
     ? 1
-    : elementBytes < 16384
+    : elementBytes < 16383
     ? 2
-    : elementBytes < 2097152
+    : elementBytes < 2097151
     ? 3
-    : elementBytes < 268435456
+    : elementBytes < 268435455
     ? 4
     : 5;
 }

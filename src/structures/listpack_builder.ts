@@ -1,0 +1,60 @@
+/**
+ * Builds a listpack in an array of its own, element by element, with the encodings that Redis chooses: for what is converted while it
+ * is loaded, before anything of it is in paged memory. `bytes[0]` to `bytes[lengthBytes - 1]` is a whole listpack after `finish`.
+ */
+import type { I64 } from "../base/integer.ts";
+import { ElementEncoder, LISTPACK_EMPTY_BYTES, LISTPACK_END, LISTPACK_HEADER_BYTES } from "./listpack.ts";
+
+const COUNT_UNKNOWN = 0xffff;
+
+export class ListpackBuilder {
+  bytes: Uint8Array;
+  /** Without the end byte until `finish`. */
+  lengthBytes = LISTPACK_HEADER_BYTES;
+  count = 0;
+  readonly #encoder = new ElementEncoder();
+
+  /** `sizeHint` is what the listpack may take; it grows beyond. */
+  constructor(sizeHint: number) {
+    this.bytes = new Uint8Array(Math.max(sizeHint, LISTPACK_EMPTY_BYTES));
+  }
+
+  append(source: Uint8Array, start: number, length: number): void {
+    this.#encoder.ofBytes(source, start, length);
+    this.#write(source, start);
+  }
+
+  appendInteger(value: I64): void {
+    this.#encoder.ofInteger(value);
+    this.#write(this.#encoder.head, 0);
+  }
+
+  finish(): void {
+    this.#reserve(1);
+    const bytes = this.bytes, count = Math.min(this.count, COUNT_UNKNOWN);
+    bytes[this.lengthBytes++] = LISTPACK_END;
+    for (let i = 0; i < 4; i++) bytes[i] = (this.lengthBytes >>> (8 * i)) & 0xff;
+    bytes[4] = count & 0xff, bytes[5] = count >>> 8;
+  }
+
+  #write(source: Uint8Array, start: number): void {
+    const { head, headBytes, dataBytes, backlen, backlenBytes, sizeBytes } = this.#encoder;
+    this.#reserve(sizeBytes);
+    const bytes = this.bytes;
+    let at = this.lengthBytes;
+    for (let i = 0; i < headBytes; i++) bytes[at++] = head[i];
+    if (dataBytes > 64) bytes.set(source.subarray(start, start + dataBytes), at), at += dataBytes;
+    else for (let i = 0; i < dataBytes; i++) bytes[at++] = source[start + i];
+    for (let i = 0; i < backlenBytes; i++) bytes[at++] = backlen[i];
+    this.lengthBytes = at;
+    this.count++;
+  }
+
+  #reserve(more: number): void {
+    const needed = this.lengthBytes + more;
+    if (needed <= this.bytes.length) return;
+    const grown = new Uint8Array(Math.max(needed, Math.ceil(this.bytes.length * 1.5)));
+    grown.set(this.bytes.subarray(0, this.lengthBytes));
+    this.bytes = grown;
+  }
+}
