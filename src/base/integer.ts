@@ -198,14 +198,15 @@ export function formatInteger(n: number, dst: Uint8Array, off: number): number {
 /** Writes `value` in decimal at `dst[off]` and returns the offset after it. Needs up to INTEGER_TEXT_BYTES_MAX. */
 export function formatI64(value: I64, dst: Uint8Array, off: number): number {
   if (value.isSafe()) return formatInteger(value.toNumber(), dst, off);
-  let hi = value.hi >>> 0;
-  let lo = value.lo;
-  let start = off;
-  if (value.hi < 0) {
-    dst[start++] = MINUS;
-    hi = (lo === 0 ? -hi : ~hi) >>> 0;
-    lo = -lo >>> 0;
-  }
+  const { hi, lo } = value;
+  if (hi >= 0) return formatU64(hi, lo, dst, off);
+  dst[off] = MINUS;
+  return formatU64((lo === 0 ? -hi : ~hi) >>> 0, -lo >>> 0, dst, off + 1);
+}
+
+/** Writes the unsigned 64-bit integer of these two uint32 words in decimal and returns the offset after it. Needs up to 20 bytes. */
+export function formatU64(hi: number, lo: number, dst: Uint8Array, off: number): number {
+  if (hi < 0x20_0000) return formatInteger(hi * TWO_32 + lo, dst, off);
   // Long division of hi * 2^32 + lo by 10^9, in 16-bit limbs so that every step is exact.
   const lowerHi = Math.floor(hi / CHUNK);
   let rest = (hi - lowerHi * CHUNK) * 0x1_0000 + (lo >>> 16);
@@ -213,7 +214,7 @@ export function formatI64(value: I64, dst: Uint8Array, off: number): number {
   rest = (rest - middle * CHUNK) * 0x1_0000 + (lo & 0xffff);
   const last = Math.floor(rest / CHUNK);
   const upper = lowerHi * TWO_32 + middle * 0x1_0000 + last;
-  const end = formatInteger(upper, dst, start);
+  const end = formatInteger(upper, dst, off);
   writeDigits(rest - last * CHUNK, dst, end + 9, 9);
   return end + 9;
 }
