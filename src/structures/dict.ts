@@ -3,12 +3,13 @@
  *
  * Header, u32 fields, little-endian:
  *   0         4        8       12         16       20      24          28
- *   | table 0 | log2 0 | used0 | table 1  | log2 1 | used1 | rehashAt  | paused |
+ *   | table 0 | log2 0 | used0 | table 1  | log2 1 | used1 | rehashAt  | takenTo |
  * `table` is 0 for none. Up to 4096 slots it is one chunk of slots; above, a directory of chunk addresses, a chunk (16 KiB) being
  * added when its first entry comes and freed when the rehash has emptied it: no large block is ever zeroed or freed at once.
  * A slot is the address of the first entry of its chain; an entry begins with
  *   0      4
  *   | next | key length (29 bits), flags (3 bits) | …            the key's bytes at the offset fixed for the entry layout
+ * `takenTo` is how far `dismantle` has come, 0 otherwise.
  * Invariants: `rehashAt` is NOT_REHASHING or the first slot of table 0 that may still hold entries; table 1 exists exactly while
  * rehashing; inserts go to table 1 then. The dict never allocates or frees entries: their owner does.
  */
@@ -23,7 +24,17 @@ import {
   OWNER,
 } from "../memory/mod.ts";
 
-const HEADER = { table0: 0, log0: 4, used0: 8, table1: 12, log1: 16, used1: 20, rehashAt: 24, sizeBytes: 32 } as const;
+const HEADER = {
+  table0: 0,
+  log0: 4,
+  used0: 8,
+  table1: 12,
+  log1: 16,
+  used1: 20,
+  rehashAt: 24,
+  takenTo: 28,
+  sizeBytes: 32,
+} as const;
 /** The same in words, for the look-up, which reads the header's words directly. */
 const WORD = { table0: 0, log0: 1, table1: 3, log1: 4, rehashAt: 6 } as const;
 const NOT_REHASHING = 0xffffffff;
@@ -40,6 +51,10 @@ const FORCE_RATIO = 5;
 const EMPTY_VISITS_PER_STEP = 10;
 /** A table shrinks to a sixteenth at most: should it fill again at once, the large one is emptied before chains get long. */
 const SHRINK_LOG2_MAX = 4;
+/** Chains up to this length (and longer ones where the load is higher) are drawn from exactly evenly. */
+const FAIR_CHAIN = 4;
+/** A table this much larger than its entries has no chains worth the name. */
+const SPARSE_RATIO = 8;
 
 /** Where a table's slot lives: a block and an offset; `block` is 0 when its chunk is absent (all slots empty). */
 function slotBlock(memory: MemoryReader, table: Address, log2: number, slot: number): Address {
@@ -101,6 +116,67 @@ function forEachInTable(memory: MemoryReader, table: Address, log2: number, visi
         visit(entry);
         entry = next;
       }
+    }
+  }
+}
+
+/**
+ * Walks all entries one by one; one instance is reused. While walking, nothing may be inserted or look up in the dict; what was
+ * returned last may be unlinked and freed.
+ */
+export class DictWalk {
+  #memory!: MemoryReader;
+  #dict: Address = NONE;
+  #table = 0;
+  #root: Address = NONE;
+  #log2 = 0;
+  /** First slot of the next block of the table, and the slots it has. */
+  #nextFirst = 0;
+  #slots = 0;
+  #block: Address = NONE;
+  /** Slot in the block, and the first one behind it. */
+  #slot = 0;
+  #end = 0;
+  #next: Address = NONE;
+
+  start(memory: MemoryReader, dict: Address): void {
+    this.#memory = memory, this.#dict = dict;
+    this.#slot = this.#end = 0, this.#next = NONE;
+    this.#open(0);
+  }
+
+  /** The next entry, or NONE at the end. */
+  next(): Address {
+    const memory = this.#memory;
+    let entry = this.#next;
+    while (entry === NONE) {
+      if (this.#slot === this.#end && !this.#nextBlock()) return NONE;
+      entry = memory.u32(this.#block, this.#slot++ << 2) as Address;
+    }
+    this.#next = memory.u32(entry, 0) as Address;
+    return entry;
+  }
+
+  #open(table: number): void {
+    const memory = this.#memory, half = table === 0 ? 0 : HEADER.table1 - HEADER.table0;
+    this.#table = table, this.#nextFirst = 0;
+    this.#root = memory.u32(this.#dict, HEADER.table0 + half) as Address;
+    this.#log2 = memory.u32(this.#dict, HEADER.log0 + half);
+    this.#slots = this.#root === NONE ? 0 : slotCount(this.#log2);
+  }
+
+  /** Goes to the next block that is there; false when there is none. */
+  #nextBlock(): boolean {
+    while (true) {
+      while (this.#nextFirst < this.#slots) {
+        const block = slotBlock(this.#memory, this.#root, this.#log2, this.#nextFirst);
+        this.#nextFirst += CHUNK_SLOTS;
+        if (block === NONE) continue;
+        this.#block = block, this.#slot = 0, this.#end = Math.min(CHUNK_SLOTS, this.#slots);
+        return true;
+      }
+      if (this.#table === 1) return false;
+      this.#open(1);
     }
   }
 }
@@ -289,22 +365,32 @@ export class Dict {
     return next;
   }
 
-  /** An entry chosen at random, or NONE when empty; `random(n)` is uniform below n. Slightly biased by chain length, as in Redis. */
+  /**
+   * An entry chosen at random, or NONE when empty; `random(n)` is uniform below n. A slot is accepted as often as its chain is long, so
+   * that entries of all but unusually long chains have the same chance. Moves one slot along when a rehash is under way.
+   */
   randomEntry(dict: Address, random: (below: number) => number): Address {
-    const memory = this.#memory;
-    if (this.size(dict) === 0) return NONE;
-    const slots0 = slotCount(memory.u32(dict, HEADER.log0));
-    const first = this.isRehashing(dict) ? memory.u32(dict, HEADER.rehashAt) : 0;
-    const slots = this.slots(dict);
-    let entry: Address;
-    do {
-      const slot = first + random(slots - first);
-      entry = slot < slots0 ? this.#slotValue(dict, 0, slot) : this.#slotValue(dict, 1, slot - slots0);
-    } while (entry === NONE);
+    const memory = this.#memory, size = this.size(dict);
+    if (size === 0) return NONE;
+    this.rehashOnUse(dict, 1);
+    const isRehashing = this.isRehashing(dict), slots0 = slotCount(memory.u32(dict, HEADER.log0));
+    const first = isRehashing ? memory.u32(dict, HEADER.rehashAt) : 0, slots = this.slots(dict) - first;
+    const fairChain = !isRehashing && size * SPARSE_RATIO < slots ? 1 : FAIR_CHAIN + 2 * Math.floor(size / slots);
+    while (true) {
+      const slot = first + random(slots);
+      let entry = slot < slots0 ? this.#slotValue(dict, 0, slot) : this.#slotValue(dict, 1, slot - slots0);
+      if (entry === NONE) continue;
+      const length = this.#chainLength(entry);
+      if (length < fairChain && random(fairChain) >= length) continue;
+      for (let steps = length === 1 ? 0 : random(length); steps > 0; steps--) entry = memory.u32(entry, 0) as Address;
+      return entry;
+    }
+  }
+
+  #chainLength(head: Address): number {
     let length = 0;
-    for (let one = entry; one !== NONE; one = memory.u32(one, 0) as Address) length++;
-    for (let steps = random(length); steps > 0; steps--) entry = memory.u32(entry, 0) as Address;
-    return entry;
+    for (let entry = head; entry !== NONE; entry = this.#memory.u32(entry, 0) as Address) length++;
+    return length;
   }
 
   /**
@@ -330,6 +416,18 @@ export class Dict {
     return cursor.slot < slots ? Math.max(taken, 1) : taken;
   }
 
+  /**
+   * Takes a dict apart in slices: hands up to about `entriesMax` entries to `take`, and destroys it when none are left; true then. Where it
+   * stands is kept in the dict, which nothing else may use any more.
+   */
+  dismantle(dict: Address, entriesMax: number, take: (entry: Address) => void): boolean {
+    const cursor = { slot: this.#memory.u32(dict, HEADER.takenTo) };
+    const taken = this.takeSome(dict, cursor, entriesMax, take);
+    if (taken === 0) this.destroy(dict);
+    else this.#memory.setU32(dict, HEADER.takenTo, cursor.slot);
+    return taken === 0;
+  }
+
   /** Bytes of header and tables. */
   overheadBytes(dict: Address): number {
     return this.#allocator.allocatedBytes(dict) + this.#tableBytes(dict, 0) + this.#tableBytes(dict, 1);
@@ -340,8 +438,7 @@ export class Dict {
     const counts: number[] = [];
     if (this.#tableOf(dict, table) === NONE) return counts;
     for (let slot = 0; slot < slotCount(this.#logOf(dict, table)); slot++) {
-      let length = 0;
-      for (let e = this.#slotValue(dict, table, slot); e !== NONE; e = this.#memory.u32(e, 0) as Address) length++;
+      const length = this.#chainLength(this.#slotValue(dict, table, slot));
       counts[length] = (counts[length] ?? 0) + 1;
     }
     return counts;
