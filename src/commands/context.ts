@@ -114,6 +114,12 @@ export class CommandContext {
     );
   }
 
+  /** Tells clients that wait for the key that it has more than before; a new key is told by itself. */
+  signalReady(index: number): void {
+    const args = this.args;
+    this.keyspace.signalReady(this.db, args.bytes, args.offsets[index], args.lengths[index]);
+  }
+
   // ---- checks that reply ---------------------------------------------------------------------------------------
 
   /** False, with the WRONGTYPE reply written, when the entry exists and holds another type. */

@@ -13,6 +13,7 @@ export const ERROR = {
   arenaFull: "OOM command not allowed when used memory > 'arena-max'.",
   loading: "LOADING Redis is loading the dataset in memory",
   noAuth: "NOAUTH Authentication required.",
+  unblocked: "UNBLOCKED client unblocked via CLIENT UNBLOCK",
   execAbort: "EXECABORT Transaction discarded because of previous errors.",
   sameObject: "source and destination objects are the same",
   busyKey: "BUSYKEY Target key name already exists.",

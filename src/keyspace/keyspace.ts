@@ -56,6 +56,14 @@ export interface KeyspaceOptions {
   random: (below: number) => number;
 }
 
+/** Who is told of keys that clients wait for. */
+export interface KeyWaits {
+  /** A key of a type that can be waited for came into being or grew, or a stream is about to go. */
+  keyTouched(db: Database, key: Uint8Array, keyBytes: number, length: number): void;
+  /** A database got other contents, or none. */
+  databaseReplaced(db: Database): void;
+}
+
 /** UNLINK frees values of more blocks than this in slices, as Redis's threshold has it; DEL only those that would stall the loop. */
 const LAZY_EFFORT = 64, EAGER_EFFORT_MAX = 16384;
 
@@ -99,6 +107,9 @@ export class Keyspace {
   /** Changes since the last save. */
   dirty = 0;
   watchedKeys = 0;
+  /** Keys that blocked clients wait for; `waits` is told of nothing while it is 0. */
+  waitedKeys = 0;
+  waits: KeyWaits | null = null;
   hits = 0;
   misses = 0;
   expiredKeys = 0;
@@ -243,14 +254,17 @@ export class Keyspace {
       throw error;
     }
     if (hasExpiry(this.memory, entry)) this.#indexExpiry(db, entry);
+    this.#appeared(db, entry);
   }
 
   /** Puts an entry that is linked nowhere in the place of `found`, which the last lookup of its key returned and which is freed. */
   replaceEntry(db: Database, found: Address, entry: Address): void {
     this.#dropExpiry(db, found);
     this.dict.replaceFound(db.dict, found, entry);
+    this.#goes(db, found);
     this.freeEntry(found, this.lazyOverwrite);
     if (hasExpiry(this.memory, entry)) this.#indexExpiry(db, entry);
+    this.#appeared(db, entry);
   }
 
   /** Sets a key to a string of this very encoding (raw keeps digits a string): for results of APPEND, BITOP and for loaders. */
@@ -445,6 +459,7 @@ export class Keyspace {
     db.expiry = new ExpiryIndex();
     this.lazyFree.addDict(old, removed);
     if (!async) this.lazyFree.finish();
+    if (this.waitedKeys > 0) this.waits!.databaseReplaced(db);
     return removed;
   }
 
@@ -520,6 +535,7 @@ export class Keyspace {
     found = this.dict.find(from.dict, source.bytes, source.offset, source.length);
     this.#dropExpiry(from, found);
     this.dict.unlinkFound(from.dict, found);
+    this.#goes(from, found);
     this.allocator.free(found);
     this.changed(from, source.bytes, source.offset, source.length);
     this.changed(to, target.bytes, target.offset, target.length);
@@ -546,6 +562,7 @@ export class Keyspace {
     this.#allChanged(a, b), this.#allChanged(b, a);
     a.dict = b.dict, a.expiry = b.expiry;
     b.dict = dict, b.expiry = expiry;
+    if (this.waitedKeys > 0) this.waits!.databaseReplaced(a), this.waits!.databaseReplaced(b);
   }
 
   /** Bytes that the entry and its value take. */
@@ -564,7 +581,26 @@ export class Keyspace {
     }
   }
 
+  /** Tells that a key has more than before of what clients wait for; a new key is told by itself. */
+  signalReady(db: Database, key: Uint8Array, keyBytes: number, length: number): void {
+    if (this.waitedKeys > 0) this.waits!.keyTouched(db, key, keyBytes, length);
+  }
+
   // ---- inside --------------------------------------------------------------------------------------------------
+
+  #appeared(db: Database, entry: Address): void {
+    if (this.waitedKeys > 0 && canBeWaitedFor(typeOf(this.memory, entry))) this.#tellWaits(db, entry);
+  }
+
+  /** XREADGROUP's waits end with their stream; other waits are for keys that are not there. */
+  #goes(db: Database, entry: Address): void {
+    if (this.waitedKeys > 0 && typeOf(this.memory, entry) === TYPE.stream) this.#tellWaits(db, entry);
+  }
+
+  #tellWaits(db: Database, entry: Address): void {
+    const length = this.copyKey(entry);
+    this.waits!.keyTouched(db, this.#keyScratch, 0, length);
+  }
 
   #tellWatchers(db: Database, key: string): void {
     const listeners = db.watched.get(key);
@@ -597,6 +633,7 @@ export class Keyspace {
   #unlink(db: Database, entry: Address, lazy: boolean): void {
     this.#dropExpiry(db, entry);
     this.dict.unlinkFound(db.dict, entry);
+    this.#goes(db, entry);
     this.freeEntry(entry, lazy);
   }
 
@@ -711,6 +748,7 @@ export class Keyspace {
       else this.#dropExpiry(db, found);
     }
     if (expiresAtMs >= 0) memory.setU64(entry, expiryOffset(keyLengthBytes), expiresAtMs);
+    this.#goes(db, found);
     this.#freeValue(found, this.lazyOverwrite);
     memory.setU32(entry, ENTRY.meta, (type | (tail.encoding << 4) | (this.#freshAccess(found) << 8)) >>> 0);
     memory.setU32(entry, ENTRY.valueWord, tail.valueWord);
@@ -838,6 +876,7 @@ export class Keyspace {
       throw error;
     }
     if (hasExpiry(this.memory, entry)) this.#indexExpiry(db, entry);
+    this.#appeared(db, entry);
   }
 
   /** A copy of a value in blocks of its own, for the new entry `copy`, which is freed when there is no room. */
@@ -918,6 +957,10 @@ export class Keyspace {
     const moved = db.expiry.remove(place);
     if (moved !== NONE) this.memory.setU32(moved, expiryOffset(keyLength(this.memory, moved)) + 8, place);
   }
+}
+
+function canBeWaitedFor(type: number): boolean {
+  return type === TYPE.list || type === TYPE.zset || type === TYPE.stream;
 }
 
 /** True when the bytes could be an integer: spares most values the parse. */

@@ -6,6 +6,7 @@
  */
 import type { ClientSession } from "../commands/control.ts";
 import type { Command } from "../commands/registry.ts";
+import type { Wait } from "./blocking.ts";
 import type { Connection, ConnectionSink } from "../io/network.ts";
 import type { Database, Replacement, WatchListener } from "../keyspace/database.ts";
 import { Args } from "../resp/args.ts";
@@ -30,6 +31,8 @@ export interface WatchedKey {
 export interface ClientHost {
   processInput(client: Client): void;
   clientClosed(client: Client): void;
+  /** The peer sends nothing more: the client waits for nothing any longer. */
+  stopWaiting(client: Client): void;
   /** The client has replies to send at the end of the turn. */
   queueFlush(client: Client): void;
   nowMs(): number;
@@ -61,6 +64,8 @@ export class Client implements ConnectionSink, ClientSession, WatchListener {
   lastCommand: Command | null = null;
   /** The parsed request waits for the end of CLIENT PAUSE or for memory; nothing is parsed meanwhile. */
   postponed = false;
+  /** What it waits for; requests are read meanwhile, but not parsed. */
+  waiting: Wait | null = null;
   /** Close once what is written so far is sent. */
   closeAfterReply = false;
   closed = false;
@@ -74,6 +79,11 @@ export class Client implements ConnectionSink, ClientSession, WatchListener {
   constructor(id: number, connection: Connection, db: Database, host: ClientHost) {
     this.id = id, this.connection = connection, this.db = db, this.#host = host;
     this.createdMs = this.lastInteractionMs = host.nowMs();
+  }
+
+  /** A client of no connection runs what a log says: nothing there can wait. */
+  get mayBlock(): boolean {
+    return this.queue === null && this.id !== 0;
   }
 
   get isClosing(): boolean {
@@ -93,6 +103,7 @@ export class Client implements ConnectionSink, ClientSession, WatchListener {
 
   /** A peer that only stopped sending still gets its replies; one that is gone gets nothing. */
   onClosed(reason: string | null): void {
+    this.#host.stopWaiting(this);
     if (reason === null && !this.closed && !this.closeAfterReply && (this.reply.length > 0 || this.writing)) {
       this.closeAfterReply = true;
       return this.#host.queueFlush(this);

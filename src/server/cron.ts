@@ -113,7 +113,7 @@ export class Cron {
     this.#releaseFramesWhenIdle();
     for (const client of server.clients.values()) {
       const idleMs = nowMs - client.lastInteractionMs;
-      if (timeoutMs > 0 && idleMs > timeoutMs && !client.isMonitor && !client.postponed) {
+      if (timeoutMs > 0 && idleMs > timeoutMs && !client.isMonitor && !client.postponed && client.waiting === null) {
         server.log.verbose("Closing idle client");
         client.close();
       } else if (idleMs > 2000) client.parser.shrink();

@@ -29,6 +29,8 @@ export interface DispatchHost {
   /** Called before a command runs, when anyone monitors. */
   feedMonitors(client: Client, args: Args): void;
   readonly hasMonitors: boolean;
+  /** Who waits for keys: served after each unit that made some ready. */
+  readonly blocking: { readonly hasReady: boolean; serveReady(): void };
   /** Whether every single command must be timed: a slow log or latency threshold that a quick one could reach. */
   readonly timesEachCommand: boolean;
   /** Called for each command with its time, or its share of a group's. */
@@ -113,7 +115,9 @@ export class Dispatcher {
     const start = reply.length;
     this.call(client, command, args);
     if (this.#host.propagator.endUnit()) client.logPosition = this.#host.logPosition();
-    if (client.replyMode !== REPLY_MODE.on) this.#applyReplyMode(client, start);
+    // What a client waits for is replied later.
+    if (client.replyMode !== REPLY_MODE.on && client.waiting === null) this.applyReplyMode(client, start);
+    if (host.blocking.hasReady) host.blocking.serveReady();
     return true;
   }
 
@@ -150,17 +154,17 @@ export class Dispatcher {
       this.#clockUs = startUs;
       return;
     }
-    this.#settle(startUs);
-    host.commandRan(client, command, args, this.#clockUs - startUs);
+    this.#settle(startUs, client.waiting !== null);
+    if (client.waiting === null) host.commandRan(client, command, args, this.#clockUs - startUs);
   }
 
-  /** Reads the clock and shares the time since `startUs` among the commands that ran since. */
-  #settle(startUs: number): void {
+  /** Reads the clock and shares the time since `startUs` among the commands that ran since. One that waits counts once it is served. */
+  #settle(startUs: number, lastWaits = false): void {
     const endUs = this.#clockUs = this.#host.nowUs(), share = (endUs - startUs) / this.#grouped;
     for (let i = 0; i < this.#grouped; i++) {
       const command = this.#group[i];
       command.statistics.microseconds += share;
-      this.#host.commandTimed(command, share);
+      if (!lastWaits || i < this.#grouped - 1) this.#host.commandTimed(command, share);
     }
     this.#grouped = 0;
   }
@@ -198,7 +202,7 @@ export class Dispatcher {
     const start = client.reply.length;
     client.reply.error(error);
     this.#host.errorReplied(client.reply.lastError);
-    if (client.replyMode !== REPLY_MODE.on) this.#applyReplyMode(client, start);
+    if (client.replyMode !== REPLY_MODE.on) this.applyReplyMode(client, start);
   }
 
   #unknown(client: Client, args: Args): void {
@@ -262,11 +266,11 @@ export class Dispatcher {
     client.queueBytes += copy.bytes.length;
     const start = client.reply.length;
     client.reply.status("QUEUED");
-    if (client.replyMode !== REPLY_MODE.on) this.#applyReplyMode(client, start);
+    if (client.replyMode !== REPLY_MODE.on) this.applyReplyMode(client, start);
   }
 
   /** CLIENT REPLY OFF and SKIP: what was written since `start` is taken back. */
-  #applyReplyMode(client: Client, start: number): void {
+  applyReplyMode(client: Client, start: number): void {
     if (client.replyMode === REPLY_MODE.skipNext) {
       client.replyMode = REPLY_MODE.skip;
       return;

@@ -13,7 +13,7 @@ import { bitfieldCommands } from "../commands/bitfield.ts";
 import { bitmapCommands } from "../commands/bitmap.ts";
 import { bitopCommands } from "../commands/bitop.ts";
 import { CommandContext } from "../commands/context.ts";
-import type { ServerControl } from "../commands/control.ts";
+import type { BlockRequest, ServerControl } from "../commands/control.ts";
 import { ERROR } from "../commands/errors.ts";
 import { expireCommands } from "../commands/expire.ts";
 import { genericCommands } from "../commands/generic.ts";
@@ -38,6 +38,7 @@ import { registerTypes } from "../keyspace/values/mod.ts";
 import { type Address, Allocator, DebugMemory, LiveMemory } from "../memory/mod.ts";
 import type { Args } from "../resp/args.ts";
 import { PARSE } from "../resp/request_parser.ts";
+import { Blocking } from "./blocking.ts";
 import { Client, type ClientHost } from "./client.ts";
 import { adminCommands } from "./commands/mod.ts";
 import type { Config } from "./config/config.ts";
@@ -96,6 +97,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   readonly persistence: Persistence;
   readonly cron: Cron;
   readonly pause: Pause;
+  readonly blocking: Blocking;
   readonly eviction: Eviction;
   readonly statistics: Statistics = new Statistics();
   readonly slowlog: Slowlog = new Slowlog();
@@ -159,6 +161,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.context = new CommandContext(this.keyspace, this, this.propagator);
     this.dispatcher = new Dispatcher(this);
     this.pause = new Pause(this);
+    this.blocking = new Blocking(this);
     this.eviction = new Eviction(this);
     this.persistence = new Persistence(this, options.spawnSnapshotChild);
     this.cron = new Cron(this);
@@ -215,6 +218,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     if (this.isStopped) return;
     this.isStopped = true;
     this.cron.stop();
+    this.blocking.stop();
     this.persistence.terminate();
     for (const listener of this.#listeners.values()) listener.close();
     for (const client of [...this.clients.values()]) client.close();
@@ -332,6 +336,8 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     if (this.isStopped) return;
     this.#turnBaseMs = 0;
     this.pause.resumeReady();
+    if (this.blocking.hasReady) this.blocking.serveReady();
+    this.blocking.resumeReleased();
     if (!this.persistence.beforeReplies()) return;
     const pending = this.#pendingFlush;
     if (pending.length === 0) return;
@@ -366,15 +372,21 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.monitors.delete(client);
     this.unwatchAll(client);
     this.pause.forget(client);
+    this.blocking.forget(client);
     if (!client.authenticated) this.updateGates();
   }
 
+  stopWaiting(client: Client): void {
+    this.blocking.forget(client);
+  }
+
   processInput(client: Client): void {
+    if (client.waiting !== null) return this.#limitQueryBuffer(client);
     const parser = client.parser, before = parser.start;
     this.currentClient = client;
     this.dispatcher.beginBatch();
     let requests = 0;
-    while (!client.isClosing && !client.postponed && !this.isStopped) {
+    while (!client.isClosing && !client.postponed && client.waiting === null && !this.isStopped) {
       const state = parser.next();
       if (state === PARSE.request) {
         if (parser.args.count === 0) continue;
@@ -391,7 +403,11 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     client.lastInteractionMs = this.keyspace.nowMs;
     if (requests >= REQUESTS_PER_TURN_MAX) this.clock.setTimer(0, () => client.closed || this.processInput(client));
     if (client.reply.length > 0 || client.closeAfterReply) this.queueFlush(client);
-    if (parser.end - parser.start > this.settings.clientQueryBufferLimitBytes) {
+    this.#limitQueryBuffer(client);
+  }
+
+  #limitQueryBuffer(client: Client): void {
+    if (client.parser.end - client.parser.start > this.settings.clientQueryBufferLimitBytes) {
       this.log.warning(`Closing client that reached max query buffer length: ${this.describe(client)}`);
       client.close();
     }
@@ -550,6 +566,11 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     return this.settings.lfuDecayTimeMinutes;
   }
 
+  blockClient(request: BlockRequest): void {
+    const { client, args } = this.context;
+    this.blocking.block(client as Client, (client as Client).lastCommand!, args, request);
+  }
+
   dumpPayload(entry: Address): Uint8Array {
     return this.persistence.dumpPayload(entry);
   }
@@ -585,7 +606,8 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   /** A client as CLIENT LIST shows it. */
   describe(client: Client): string {
     const nowMs = this.clock.nowMs(), connection = client.connection, parser = client.parser;
-    const flags = (client.isMonitor ? "O" : "") + (client.queue !== null ? "x" : "") + (client.postponed ? "b" : "") +
+    const flags = (client.isMonitor ? "O" : "") + (client.queue !== null ? "x" : "") +
+      (client.postponed || client.waiting !== null ? "b" : "") +
       (client.watchFailed ? "d" : "") + (client.closeAfterReply ? "c" : "") + (connection.isUnix ? "U" : "") +
       (client.noEvict ? "e" : "");
     const executing = client === this.currentClient ? Math.max(0, parser.args.rawEnd - parser.args.rawStart) : 0;

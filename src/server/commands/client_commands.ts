@@ -173,14 +173,16 @@ export function clientCommands(server: Server): Handlers {
     ctx.reply.ok();
   }
 
-  /** No command here blocks, so there is nobody to unblock. */
   function unblock(ctx: CommandContext): void {
     const { args } = ctx;
     if (args.count > 4) return ctx.reply.error(wrongUsage(ctx));
     if (args.count === 4 && !args.equalsIgnoreCase(3, "timeout") && !args.equalsIgnoreCase(3, "error")) {
       return ctx.reply.error("CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
     }
-    if (!Number.isNaN(ctx.integer(2))) ctx.reply.integer(0);
+    const id = ctx.integer(2);
+    if (Number.isNaN(id)) return;
+    const client = server.clients.get(id), withError = args.count === 4 && args.equalsIgnoreCase(3, "error");
+    ctx.reply.integer(client !== undefined && server.blocking.unblock(client, withError) ? 1 : 0);
   }
 
   return {

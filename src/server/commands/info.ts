@@ -112,9 +112,9 @@ function clientsFields(server: Server): Field[] {
     ["maxclients", server.settings.maxclients],
     ["client_recent_max_input_buffer", input],
     ["client_recent_max_output_buffer", output],
-    ["blocked_clients", server.pause.heldClients],
+    ["blocked_clients", server.pause.heldClients + server.blocking.waitingClients],
     ["tracking_clients", 0],
-    ["clients_in_timeout_table", 0],
+    ["clients_in_timeout_table", server.blocking.deadlines],
   ];
 }
 
