@@ -3,6 +3,7 @@
  * (and its commands, its RDB codec and its AOF rewrite); nothing else names it.
  */
 import type { Address } from "../memory/mod.ts";
+import type { Dict } from "../structures/dict.ts";
 
 export interface ValueType {
   readonly type: number;
@@ -16,4 +17,6 @@ export interface ValueType {
   copy(value: Address, encoding: number): Address;
   /** Bytes of all its blocks, as MEMORY USAGE counts them; `samples` 0 means exactly. */
   memoryUsage(value: Address, encoding: number, samples: number): number;
+  /** The hash table that the value consists of, for DEBUG HTSTATS-KEY; null in an encoding without one. */
+  hashTable?(value: Address, encoding: number): { dict: Dict; header: Address } | null;
 }

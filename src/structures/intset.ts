@@ -94,6 +94,11 @@ export class Intsets {
     this.#allocator.free(intset);
   }
 
+  /** Bytes of the block. */
+  memoryUsage(intset: Address): number {
+    return this.#allocator.allocatedBytes(intset);
+  }
+
   has(intset: Address, value: I64): boolean {
     return widthOf(value) <= this.#memory.u32(intset, HEADER.encoding) && this.#search(intset, value);
   }

@@ -1,6 +1,9 @@
 /** The data types whose values live in blocks of their own: what the generic commands do with them. */
+import { TYPE } from "../entry.ts";
 import type { Keyspace } from "../keyspace.ts";
+import { SetValues } from "./set_value.ts";
 
 /** Makes a keyspace know every type. */
-export function registerTypes(_keyspace: Keyspace): void {
+export function registerTypes(keyspace: Keyspace): void {
+  keyspace.types[TYPE.set] = new SetValues(keyspace);
 }

@@ -9,7 +9,16 @@ import type { CommandContext, Handler, Handlers } from "../../commands/context.t
 import { ERROR } from "../../commands/errors.ts";
 import { databaseArgument } from "../../commands/generic.ts";
 import { debugDigest, valueDigest } from "../../keyspace/digest.ts";
-import { accessOf, ENCODING, ENCODING_NAMES, encodingOf, keyLength, TYPE, typeOf } from "../../keyspace/entry.ts";
+import {
+  accessOf,
+  ENCODING,
+  ENCODING_NAMES,
+  encodingOf,
+  keyLength,
+  TYPE,
+  typeOf,
+  valueOf,
+} from "../../keyspace/entry.ts";
 import { idleSeconds } from "../../keyspace/access_clock.ts";
 import { NONE } from "../../memory/mod.ts";
 import { dictReport } from "../dict_report.ts";
@@ -183,7 +192,10 @@ export function debugCommands(server: Server): Handlers {
   }
 
   function htstatsKey(ctx: CommandContext): void {
-    if (ctx.lookupReadNoTouch(2) === NONE) return ctx.reply.error(ERROR.noSuchKey);
+    const entry = ctx.lookupReadNoTouch(2), { memory } = keyspace;
+    if (entry === NONE) return ctx.reply.error(ERROR.noSuchKey);
+    const table = keyspace.types[typeOf(memory, entry)]?.hashTable?.(valueOf(memory, entry), encodingOf(memory, entry));
+    if (table) return ctx.reply.verbatim(dictReport(table.dict, table.header));
     ctx.reply.error("The value stored at the specified key is not represented using an hash table");
   }
 
