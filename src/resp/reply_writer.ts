@@ -183,7 +183,8 @@ export class ReplyWriter {
   }
 
   /**
-   * Leaves room for an array header whose count is not known yet; returns the mark that `setDeferred` takes.
+   * Leaves room for an array header whose count is not known yet; returns the mark that `setDeferredArray` or
+   * `setDeferredSet` takes.
    * What is written in between is moved once, when the count is set.
    */
   deferArray(): number {
@@ -191,12 +192,20 @@ export class ReplyWriter {
   }
 
   setDeferredArray(mark: number, count: number): void {
+    this.#setDeferred(mark, TYPE_BYTE.array, count);
+  }
+
+  setDeferredSet(mark: number, count: number): void {
+    this.#setDeferred(mark, this.protocol === 2 ? TYPE_BYTE.array : TYPE_BYTE.set, count);
+  }
+
+  #setDeferred(mark: number, type: number, count: number): void {
     const size = 1 + formatInteger(count, this.#number, 0) + 2;
     this.#ensure(size);
     this.buffer.copyWithin(mark + size, mark, this.length);
     const end = this.length + size;
     this.length = mark;
-    this.#header(TYPE_BYTE.array, count);
+    this.#header(type, count);
     this.length = end;
   }
 
