@@ -1,9 +1,11 @@
 /** The data types whose values live in blocks of their own: what the generic commands do with them. */
 import { TYPE } from "../entry.ts";
 import type { Keyspace } from "../keyspace.ts";
+import { HashValue } from "./hash_value.ts";
 import { SetValues } from "./set_value.ts";
 
 /** Makes a keyspace know every type. */
 export function registerTypes(keyspace: Keyspace): void {
+  keyspace.types[TYPE.hash] = new HashValue(keyspace);
   keyspace.types[TYPE.set] = new SetValues(keyspace);
 }
