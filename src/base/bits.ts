@@ -6,7 +6,7 @@
  */
 
 const EVEN_BITS = 0x55555555, EVEN_PAIRS = 0x33333333, EVEN_NIBBLES = 0x0f0f0f0f, EACH_BYTE = 0x01010101;
-/** Words that one step of the counting loop adds up. */
+/** Words that one step of a loop takes together. */
 const STEP_WORDS = 8;
 
 /** Bits set in a 32-bit word. */
@@ -69,10 +69,17 @@ export function findBit(bytes: Uint8Array, words: Uint32Array, at: number, lengt
 
 /** From a place that starts a word: the first word that is not `skip`, or where no whole word is left. */
 function skipWords(words: Uint32Array, at: number, end: number, skip: number): number {
-  let word = at >>> 2;
+  let i = at >>> 2;
   const last = end >>> 2;
-  while (word < last && words[word] === skip) word++;
-  return Math.max(at, word << 2);
+  while (i + STEP_WORDS <= last && !differs(words, i, skip)) i += STEP_WORDS;
+  while (i < last && words[i] === skip) i++;
+  return Math.max(at, i * 4);
+}
+
+/** Whether one of a step's words is not `skip`. */
+function differs(words: Uint32Array, i: number, skip: number): boolean {
+  return ((words[i] ^ skip) | (words[i + 1] ^ skip) | (words[i + 2] ^ skip) | (words[i + 3] ^ skip) |
+    (words[i + 4] ^ skip) | (words[i + 5] ^ skip) | (words[i + 6] ^ skip) | (words[i + 7] ^ skip)) !== 0;
 }
 
 /** Place of the first such bit in a byte that has one. */
