@@ -134,10 +134,27 @@ export class Loading {
       keepExpired: isAofBase,
       verifyChecksum: server.settings.rdbChecksum && !server.persistence.skipChecksum,
       usesLfu: server.usesLfu,
+      deep: server.settings.sanitizeDumpPayload === "yes",
+      functions: server.persistence.functions,
       merge,
       log: (text) => server.log.notice(text),
+      warn: (text) => server.log.warning(text),
       onKey: () => this.#delay(),
     });
+  }
+
+  /** A dump has been loaded: keeps what INFO says of it. */
+  loaded(load: RdbLoad): void {
+    const { keysLoaded, keysExpired, emptyKeysSkipped } = load, server = this.#server;
+    this.lastKeysLoaded = keysLoaded, this.lastKeysExpired = keysExpired;
+    server.persistence.sanitizations += load.sanitizations;
+    const text = `Done loading RDB, keys loaded: ${keysLoaded}, keys expired: ${keysExpired}`;
+    if (emptyKeysSkipped === 0) server.log.notice(`${text}.`);
+    else server.log.warning(`${text}, empty keys skipped: ${emptyKeysSkipped}.`);
+  }
+
+  reportDamage(reason: string, offsetBytes: number): void {
+    this.#server.log.warning(`Internal error in RDB reading offset ${offsetBytes} -> ${reason}`);
   }
 
   #delay(): void {
@@ -206,6 +223,10 @@ export class Loading {
 
   #execute(args: Args): boolean {
     const server = this.#server;
+    if (isFunctionLoad(args)) {
+      server.persistence.functions.add(args.slice(args.count - 1).slice());
+      return true;
+    }
     const client = this.#replayClient ??= server.createReplayClient();
     this.#delay();
     const command = server.table.find(args.bytes, args.offsets[0], args.lengths[0]);
@@ -221,6 +242,11 @@ export class Loading {
   resetReplay(): void {
     if (this.#replayClient !== null) this.#replayClient.db = this.#server.keyspace.databases[0];
   }
+}
+
+/** Function libraries are kept and not run, so FUNCTION LOAD is a line of a log, and no command yet. */
+function isFunctionLoad(args: Args): boolean {
+  return args.count >= 3 && args.equalsIgnoreCase(0, "function") && args.equalsIgnoreCase(1, "load");
 }
 
 /** A dump file being loaded; closes itself at the end. */
@@ -250,12 +276,13 @@ export class RdbFileLoad {
       if (error instanceof Error && error.name.startsWith("Rdb")) {
         const { message, offsetBytes } = error as RdbCorruptError;
         this.#storage.close(this.#file);
+        this.#loading.reportDamage(message, offsetBytes);
         throw new LoadFailedError(`Cannot load "${this.#path}": ${message} (at offset ${offsetBytes}). ${ADVICE}`);
       }
       throw error;
     }
     this.#storage.close(this.#file);
-    this.#loading.lastKeysLoaded = this.#load.keysLoaded, this.#loading.lastKeysExpired = this.#load.keysExpired;
+    this.#loading.loaded(this.#load);
     return true;
   }
 }

@@ -11,6 +11,7 @@ import { type Address, CONTROL } from "../memory/mod.ts";
 import { AofLog } from "../persistence/aof/aof_log.ts";
 import { ManifestUncertainError } from "../persistence/aof/aof_manifest.ts";
 import { dumpPayload, isPayloadIntact, loadPayload } from "../persistence/rdb/dump_payload.ts";
+import { FunctionLibraries } from "../persistence/rdb/function_libraries.ts";
 import type { SavedDatabase } from "../persistence/rdb/rdb_saver.ts";
 import type { SnapshotChild } from "../persistence/snapshot/snapshot_child.ts";
 import {
@@ -48,6 +49,10 @@ export class Persistence {
   lastSaveMs: number;
   saves = 0;
   rewrites = 0;
+  /** Compact encodings that were checked deeply. */
+  sanitizations = 0;
+  /** Kept for the files that are written. */
+  readonly functions: FunctionLibraries = new FunctionLibraries();
   readonly #server: Server;
   readonly #child: SnapshotChild;
   #running: "none" | "rdb" | "aof" = "none";
@@ -163,9 +168,12 @@ export class Persistence {
   async #loadDump(): Promise<boolean> {
     const load = this.loading.openRdb(this.#rdbPath, false);
     if (load === null) return false;
-    await this.loading.inSlices(load);
-    const { lastKeysLoaded, lastKeysExpired } = this.loading;
-    this.#server.log.notice(`Done loading RDB, keys loaded: ${lastKeysLoaded}, keys expired: ${lastKeysExpired}.`);
+    try {
+      await this.loading.inSlices(load);
+    } catch (error) {
+      this.#server.log.warning("Terminating server after rdb file reading failure.");
+      throw error;
+    }
     return true;
   }
 
@@ -511,6 +519,7 @@ export class Persistence {
       image,
       databases,
       isAofBase,
+      functions: this.functions.codes,
       nowMs: server.nowMs(),
       usedMemoryBytes: server.usedMemoryBytes,
       access: this.#savedAccess,
@@ -701,14 +710,30 @@ export class Persistence {
       key: key.subarray(keyBytes, keyBytes + keyLength),
       keyLength,
       expiresAtMs,
+      deep: this.sanitizesDeeply,
+      sanitizations: 0,
     };
-    return loadPayload(payload, target) ? null : BAD_FORMAT;
+    const damage = loadPayload(payload, target);
+    this.sanitizations += target.sanitizations;
+    if (damage === "") return null;
+    this.#server.log.verbose(`Internal error in RDB reading of a RESTORE payload -> ${damage}`);
+    return BAD_FORMAT;
+  }
+
+  /** sanitize-dump-payload: `clients` means what clients send, and no file. */
+  get sanitizesDeeply(): boolean {
+    const level = this.#server.settings.sanitizeDumpPayload;
+    return level === "yes" || (level === "clients" && !this.isLoading);
   }
 
   // ---- INFO ----------------------------------------------------------------------------------------------------
 
   resetStatistics(): void {
-    this.saves = this.rewrites = this.aof.delayedSyncs = 0;
+    this.saves =
+      this.rewrites =
+      this.sanitizations =
+      this.aof.delayedSyncs =
+        0;
   }
 
   /** The Persistence section, in Redis's order. */

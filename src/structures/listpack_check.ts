@@ -10,6 +10,7 @@
  * Takes time O(n log n) and memory O(number of elements), whatever the bytes are. Never changes or keeps the bytes.
  */
 import { compareRanges } from "../base/bytes.ts";
+import { isDecimal } from "../base/decimal.ts";
 import { I64, INTEGER_TEXT_BYTES_MAX, parseI64 } from "../base/integer.ts";
 import {
   backlenBytes,
@@ -27,7 +28,7 @@ import { ListpackBuilder } from "./listpack_builder.ts";
 
 const COUNT_UNKNOWN = 0xffff;
 const FIRST_INTEGER_16 = 0xf1, LAST_ENCODING = 0xf4;
-const ZERO = 0x30, NINE = 0x39, MINUS = 0x2d, PLUS = 0x2b, POINT = 0x2e;
+const ZERO = 0x30, NINE = 0x39;
 
 export class ListpackCheck {
   /** Of the last listpack found sound. */
@@ -65,19 +66,18 @@ export class ListpackCheck {
     const fault = this.fault(bytes, start, length);
     if (fault !== "") return fault;
     if (this.count % 2 !== 0) return "it has a field without a value";
-    return deep && this.hasDuplicateFields(bytes, start) ? "it has a field twice" : "";
+    return deep && this.hasDuplicates(bytes, start, 2) ? "it has a field twice" : "";
   }
 
-  /** Whether two of the elements 0, 2, 4 … of a sound listpack are the same string. */
-  hasDuplicateFields(bytes: Uint8Array, start: number): boolean {
-    const places = new Uint32Array(Math.ceil(this.count / 2));
-    let fields = 0, isField = true;
+  /** Whether two of every `step`-th element of a sound listpack, from the first on, are the same string. */
+  hasDuplicates(bytes: Uint8Array, start: number, step: number): boolean {
+    const places = new Uint32Array(Math.ceil(this.count / step));
+    let found = 0, index = 0;
     for (let at = firstElement(bytes, start); at >= 0; at = nextElement(bytes, start, at)) {
-      if (isField) places[fields++] = at;
-      isField = !isField;
+      if (index++ % step === 0) places[found++] = at;
     }
     places.sort((a, b) => this.#compare(bytes, start, a, b));
-    for (let i = 1; i < fields; i++) if (this.#compare(bytes, start, places[i - 1], places[i]) === 0) return true;
+    for (let i = 1; i < found; i++) if (this.#compare(bytes, start, places[i - 1], places[i]) === 0) return true;
     return false;
   }
 
@@ -161,28 +161,4 @@ function isWidthNeeded(bytes: Uint8Array, place: number, first: number): boolean
   const sign = bytes[at + smaller - 1] >= 0x80 ? 0xff : 0;
   for (let i = smaller; i < width; i++) if (bytes[at + i] !== sign) return true;
   return false;
-}
-
-/** Whether the range spells a number: digits with sign, point and exponent, or an infinity. Never "nan". */
-export function isDecimal(bytes: Uint8Array, start: number, length: number): boolean {
-  const end = start + length;
-  let at = start;
-  if (at < end && (bytes[at] === MINUS || bytes[at] === PLUS)) at++;
-  if (end - at === 3 && (bytes[at] | 32) === 0x69 && (bytes[at + 1] | 32) === 0x6e && (bytes[at + 2] | 32) === 0x66) {
-    return true;
-  }
-  let digits = 0;
-  for (; at < end && isDigit(bytes[at]); at++) digits++;
-  if (at < end && bytes[at] === POINT) { for (at++; at < end && isDigit(bytes[at]); at++) digits++; }
-  if (digits === 0) return false;
-  if (at === end) return true;
-  if ((bytes[at++] | 32) !== 0x65) return false;
-  if (at < end && (bytes[at] === MINUS || bytes[at] === PLUS)) at++;
-  const exponentAt = at;
-  while (at < end && isDigit(bytes[at])) at++;
-  return at === end && at > exponentAt;
-}
-
-function isDigit(byte: number): boolean {
-  return byte >= ZERO && byte <= NINE;
 }

@@ -104,6 +104,7 @@ export function* writeAofCommands(
     const line = ascii(`#TS:${options.timestampSeconds}\r\n`);
     writer.raw(line, 0, line.length);
   }
+  for (const code of options.functions) out.begin(3), out.text("FUNCTION"), out.text("LOAD"), out.bytes(code);
   for (const db of options.databases) {
     if (db.keys === 0) continue;
     out.begin(2), out.text("SELECT"), out.text(String(db.index));

@@ -3,13 +3,15 @@
  * `reader.stringBytes` from `stringAt` on for `stringLength`, valid until the reader reads on. Old encodings are converted, and what
  * is not in the encodings that Redis chooses is rebuilt, so that equal strings always have equal encodings.
  * Checks before anybody trusts: a payload that is damaged is refused with what is wrong with it, at every sanitisation level; `deep`
- * adds the check for fields that come twice (which conversions from old encodings always do, as Redis does).
+ * adds the check for fields and members that come twice (which conversions from old encodings always do, as Redis does).
  */
 import { intsetFault } from "../../structures/intset_check.ts";
 import { ListpackBuilder } from "../../structures/listpack_builder.ts";
 import { ListpackCheck } from "../../structures/listpack_check.ts";
+import { streamListpackFault } from "../../structures/stream_listpack_check.ts";
 import { convertZiplist } from "./legacy/ziplist.ts";
 import { convertZipmap } from "./legacy/zipmap.ts";
+import type { LoadTarget } from "./rdb_codec.ts";
 import type { RdbReader } from "./rdb_reader.ts";
 
 const HASH_ZIPMAP = 9,
@@ -30,13 +32,14 @@ const NAMES: Readonly<Record<number, string>> = {
   16: "Hash listpack",
   17: "Zset listpack",
   18: "Listpack",
+  20: "Set listpack",
 };
 
 const check = new ListpackCheck();
 
 /** The elements of a list, or of one node of it (type bytes 10, 14, 18). Returns their number, which may be 0. @throws {RdbCorruptError} */
-export function readListListpack(reader: RdbReader, typeByte: number): number {
-  reader.string();
+export function readListListpack(reader: RdbReader, typeByte: number, target: LoadTarget): number {
+  readCompact(reader, target);
   if (typeByte === LIST_ZIPLIST || typeByte === QUICKLIST_ZIPLIST) convert(reader, typeByte);
   else {refuse(reader, typeByte, check.fault(reader.stringBytes, reader.stringAt, reader.stringLength)),
       canonical(reader);}
@@ -47,12 +50,12 @@ export function readListListpack(reader: RdbReader, typeByte: number): number {
  * Fields and values of a hash, or members and scores of a sorted set (type bytes 9, 12, 13, 16, 17). Returns the number of pairs, which
  * may be 0. Scores are integers or decimal numbers, never NaN. @throws {RdbCorruptError}
  */
-export function readPairsListpack(reader: RdbReader, typeByte: number, deep: boolean): number {
-  reader.string();
+export function readPairsListpack(reader: RdbReader, typeByte: number, target: LoadTarget): number {
+  readCompact(reader, target);
   const isOld = typeByte === HASH_ZIPMAP || typeByte === ZSET_ZIPLIST || typeByte === HASH_ZIPLIST;
   if (isOld) convert(reader, typeByte);
   const { stringBytes, stringAt, stringLength } = reader;
-  refuse(reader, typeByte, check.pairsFault(stringBytes, stringAt, stringLength, deep || isOld));
+  refuse(reader, typeByte, check.pairsFault(stringBytes, stringAt, stringLength, target.deep || isOld));
   const isSortedSet = typeByte === ZSET_ZIPLIST || typeByte === ZSET_LISTPACK;
   if (isSortedSet && !check.hasOnlyScores(stringBytes, stringAt)) {
     refuse(reader, typeByte, "it has a score that is no number");
@@ -61,10 +64,34 @@ export function readPairsListpack(reader: RdbReader, typeByte: number, deep: boo
   return check.count / 2;
 }
 
+/** The members of a set (type byte 20, of Redis 7.2). Returns their number, which may be 0. @throws {RdbCorruptError} */
+export function readSetListpack(reader: RdbReader, target: LoadTarget): number {
+  readCompact(reader, target);
+  const { stringBytes, stringAt, stringLength } = reader;
+  refuse(reader, SET_LISTPACK, check.fault(stringBytes, stringAt, stringLength));
+  if (target.deep && check.hasDuplicates(stringBytes, stringAt, 1)) {
+    refuse(reader, SET_LISTPACK, "it has a member twice");
+  }
+  canonical(reader);
+  return check.count;
+}
+
+/** A node of a stream (type bytes 15, 19, 21). @throws {RdbCorruptError} */
+export function readStreamListpack(reader: RdbReader, target: LoadTarget): void {
+  readCompact(reader, target);
+  const fault = streamListpackFault(reader.stringBytes, reader.stringAt, reader.stringLength);
+  if (fault !== "") throw reader.corrupt(`Stream listpack integrity check failed: ${fault}`);
+}
+
 /** An intset, never empty (type byte 11). @throws {RdbCorruptError} */
-export function readIntset(reader: RdbReader): void {
+export function readIntsetBytes(reader: RdbReader, target: LoadTarget): void {
+  readCompact(reader, target);
+  refuse(reader, SET_INTSET, intsetFault(reader.stringBytes, reader.stringAt, reader.stringLength));
+}
+
+function readCompact(reader: RdbReader, target: LoadTarget): void {
   reader.string();
-  refuse(reader, 11, intsetFault(reader.stringBytes, reader.stringAt, reader.stringLength));
+  if (target.deep) target.sanitizations++;
 }
 
 function convert(reader: RdbReader, typeByte: number): void {

@@ -4,7 +4,7 @@
 import { Crc64 } from "../../base/crc64.ts";
 import { BulkLoad } from "../../keyspace/bulk_load.ts";
 import { typeOf } from "../../keyspace/entry.ts";
-import type { Address, MemoryReader } from "../../memory/mod.ts";
+import { type Address, type MemoryReader, NONE } from "../../memory/mod.ts";
 import { codecOfType, codecOfTypeByte, type LoadTarget } from "./rdb_codec.ts";
 import { RDB_VERSION } from "./rdb_format.ts";
 import { RdbCorruptError, RdbReader } from "./rdb_reader.ts";
@@ -42,27 +42,28 @@ export function isPayloadIntact(payload: Uint8Array, verifyChecksum: boolean): b
 }
 
 /**
- * Gives an intact payload's value to the target's key, replacing what it held; false, and nothing has changed, when the content is
- * damaged or of a type that is not known.
+ * Gives an intact payload's value to the target's key, replacing what it held. Returns "", or why it cannot: the content is damaged,
+ * empty, or of a type that is not known; then nothing has changed.
  */
-export function loadPayload(payload: Uint8Array, target: LoadTarget): boolean {
+export function loadPayload(payload: Uint8Array, target: LoadTarget): string {
   const reader = RdbReader.ofBytes(payload.subarray(0, payload.length - FOOTER_BYTES));
-  if (reader.totalBytes === 0) return false;
+  if (reader.totalBytes === 0) return "no payload";
   const typeByte = reader.byte(), codec = codecOfTypeByte(typeByte);
-  if (codec === undefined) return false;
+  if (codec === undefined) return `Unknown RDB encoding type ${typeByte}`;
   let entry: Address;
   try {
     entry = codec.read(reader, typeByte, target);
   } catch (error) {
-    if (error instanceof RdbCorruptError) return false;
+    if (error instanceof RdbCorruptError) return error.message;
     throw error;
   }
+  if (entry === NONE) return "empty collection";
   if (reader.offsetBytes !== reader.totalBytes) {
     target.keyspace.freeEntry(entry, false);
-    return false;
+    return "bytes are left after the value";
   }
   const bulk = new BulkLoad(target.keyspace, true);
   bulk.add(target.db, entry, 0);
   bulk.flush();
-  return true;
+  return "";
 }

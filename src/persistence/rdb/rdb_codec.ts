@@ -16,6 +16,9 @@ export interface LoadTarget {
   key: Uint8Array;
   keyLength: number;
   expiresAtMs: number;
+  /** Whether compact encodings are checked for what no walk over them finds (`sanitize-dump-payload`); counts those that were. */
+  readonly deep: boolean;
+  sanitizations: number;
 }
 
 export interface RdbCodec {
@@ -25,7 +28,12 @@ export interface RdbCodec {
   readonly typeBytes: readonly number[];
   typeByteOf(memory: MemoryReader, entry: Address): number;
   write(writer: RdbWriter, memory: MemoryReader, entry: Address): void;
-  /** Reads a value into a new entry with the target's key and expiry, which the caller links or frees. */
+  /**
+   * Reads a value into a new entry with the target's key and expiry, which the caller links or frees. NONE when the value is a
+   * collection of no elements, which no key can hold (old servers wrote some): the key is left out of what is loaded.
+   * The bytes come from outside: nothing in them may make it assert, hang, or take memory that they themselves do not take.
+   * @throws {RdbCorruptError} and then everything that was allocated has been freed
+   */
   read(reader: RdbReader, typeByte: number, target: LoadTarget): Address;
 }
 

@@ -46,11 +46,13 @@ export const TYPE_BYTE_NAMES: Readonly<Record<number, string>> = {
   19: "stream",
   20: "set (listpack)",
   21: "stream",
-  22: "hash (with field expiry)",
-  23: "hash (listpack with field expiry)",
-  24: "hash (with field expiry)",
-  25: "hash (listpack with field expiry)",
+  22: "hash whose fields expire",
+  23: "hash (listpack) whose fields expire",
+  24: "hash whose fields expire",
+  25: "hash (listpack) whose fields expire",
 };
+
+export const MODULE_TYPE_BYTES: readonly number[] = [6, 7];
 
 export const LENGTH_KIND = { bits6: 0, bits14: 1, wide: 2, special: 3 } as const;
 export const WIDE = { bits32: 0x80, bits64: 0x81 } as const;

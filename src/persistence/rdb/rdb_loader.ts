@@ -3,17 +3,24 @@
  * hold that this server knows; anything else is refused by name, with key and offset, never dropped.
  *
  * Keys that have expired are left out, except when the file is the base of an AOF: then they stay, and the log says what became of them.
+ * Function libraries are kept as they are. Collections of no elements, which old servers saved by mistake, are left out, with a line in
+ * the log for the first ones.
  */
 import { latin1Decode } from "../../base/bytes.ts";
-import type { Address } from "../../memory/mod.ts";
+import { I64 } from "../../base/integer.ts";
+import { type Address, NONE } from "../../memory/mod.ts";
 import { lfuStamp, lruStamp } from "../../keyspace/access_clock.ts";
 import { BulkLoad, DuplicateKeyError } from "../../keyspace/bulk_load.ts";
 import { type Keyspace, NO_EXPIRY } from "../../keyspace/keyspace.ts";
+import { type FunctionLibraries, preReleaseCode } from "./function_libraries.ts";
+import { moduleName, skipModuleValue } from "./module_data.ts";
 import { codecOfTypeByte, type LoadTarget } from "./rdb_codec.ts";
-import { OPCODE, RDB_VERSION_MAX, TYPE_BYTE_NAMES } from "./rdb_format.ts";
+import { MODULE_TYPE_BYTES, OPCODE, RDB_VERSION_MAX, TYPE_BYTE_NAMES } from "./rdb_format.ts";
 import { RdbCorruptError, RdbReader, RdbTruncatedError, type ReadAt } from "./rdb_reader.ts";
 
 const MAGIC_BYTES = 9;
+/** Empty keys that get a line in the log each. */
+const EMPTY_KEYS_LOGGED_MAX = 10;
 
 export interface RdbLoadOptions {
   readonly keyspace: Keyspace;
@@ -22,9 +29,14 @@ export interface RdbLoadOptions {
   readonly keepExpired: boolean;
   readonly verifyChecksum: boolean;
   readonly usesLfu: boolean;
+  /** Check compact encodings deeply. */
+  readonly deep: boolean;
+  /** Where the file's function libraries go, once all of it has been read; without `merge` they take the place of those there. */
+  readonly functions: FunctionLibraries;
   /** Keys are put over those that are there; otherwise a key that is there is an error. */
   readonly merge: boolean;
   readonly log: (text: string) => void;
+  readonly warn: (text: string) => void;
   /** Called after each key. */
   readonly onKey: () => void;
 }
@@ -37,11 +49,14 @@ export class RdbLoad {
   readonly path: string;
   keysLoaded = 0;
   keysExpired = 0;
+  emptyKeysSkipped = 0;
+  readonly #functions: Uint8Array[] = [];
   #started = false;
   #done = false;
   #checksumVersion = false;
   #idleSeconds = -1;
   #frequency = -1;
+  readonly #module = new I64();
 
   constructor(path: string, readAt: ReadAt, totalBytes: number, options: RdbLoadOptions) {
     this.path = path, this.#options = options;
@@ -54,6 +69,8 @@ export class RdbLoad {
       key: new Uint8Array(1024),
       keyLength: 0,
       expiresAtMs: NO_EXPIRY,
+      deep: options.deep,
+      sanitizations: 0,
     };
   }
 
@@ -63,6 +80,11 @@ export class RdbLoad {
 
   get totalBytes(): number {
     return this.#reader.totalBytes;
+  }
+
+  /** Compact encodings that were checked deeply. */
+  get sanitizations(): number {
+    return this.#target.sanitizations;
   }
 
   /** Loads about `budgetBytes` more. True when the file is done. @throws {RdbCorruptError} */
@@ -125,7 +147,8 @@ export class RdbLoad {
         break;
       case OPCODE.function2:
       case OPCODE.functionPreGa:
-        throw reader.corrupt("the file holds functions, which this server does not run");
+        this.#function(type);
+        break;
       case OPCODE.eof:
         this.#end();
         break;
@@ -165,15 +188,30 @@ export class RdbLoad {
   /** A module's data that belongs to no key is of no use here, and the log says that it was left out. */
   #skipModuleAux(): void {
     const reader = this.#reader;
-    reader.length();
-    for (let opcode = reader.length(); opcode !== 0; opcode = reader.length()) {
-      if (opcode === 1 || opcode === 2) reader.length();
-      else if (opcode === 3) reader.bytes(4);
-      else if (opcode === 4) reader.bytes(8);
-      else if (opcode === 5) reader.string();
-      else throw reader.corrupt(`unknown module value opcode ${opcode}`);
+    reader.length64(this.#module);
+    skipModuleValue(reader);
+    this.#options.log(
+      `The file holds data of module '${moduleName(this.#module)}' that belongs to no key; it was left out.`,
+    );
+  }
+
+  #function(opcode: number): void {
+    const reader = this.#reader;
+    if (opcode === OPCODE.function2) return void this.#functions.push(reader.stringCopy());
+    const name = reader.stringCopy(), engine = reader.stringCopy();
+    if (reader.length() !== 0) reader.string();
+    this.#functions.push(preReleaseCode(name, engine, reader.stringCopy()));
+  }
+
+  #keepFunctions(): void {
+    const { functions, merge, log } = this.#options, count = this.#functions.length;
+    if (!merge) functions.clear();
+    for (const code of this.#functions) functions.add(code);
+    if (count > 0) {
+      log(
+        `The file holds ${count} function libraries: this server does not run them, and keeps them for the files that it writes.`,
+      );
     }
-    this.#options.log("The file holds data of a module that belongs to no key; it was left out.");
   }
 
   #key(typeByte: number): void {
@@ -185,8 +223,17 @@ export class RdbLoad {
     target.keyLength = reader.stringLength;
     const codec = codecOfTypeByte(typeByte);
     if (codec === undefined) throw this.#unknownType(typeByte, offsetBytes);
-    const entry = codec.read(reader, typeByte, target);
-    if (target.expiresAtMs >= 0 && target.expiresAtMs < nowMs && !keepExpired) {
+    let entry: Address;
+    try {
+      entry = codec.read(reader, typeByte, target);
+    } catch (error) {
+      if (error instanceof RdbCorruptError) {
+        error.message += ` (${TYPE_BYTE_NAMES[typeByte]} at key '${this.#keyText()}')`;
+      }
+      throw error;
+    }
+    if (entry === NONE) this.#skipEmpty();
+    else if (target.expiresAtMs >= 0 && target.expiresAtMs < nowMs && !keepExpired) {
       keyspace.freeEntry(entry, false);
       this.keysExpired++;
     } else {
@@ -207,22 +254,45 @@ export class RdbLoad {
     }
   }
 
+  #keyText(): string {
+    return latin1Decode(this.#target.key, 0, this.#target.keyLength);
+  }
+
+  #skipEmpty(): void {
+    if (this.emptyKeysSkipped++ < EMPTY_KEYS_LOGGED_MAX) {
+      this.#options.warn(`rdbLoadObject skipping empty key: ${this.#keyText()}`);
+    }
+  }
+
   #unknownType(typeByte: number, offsetBytes: number): RdbCorruptError {
-    const key = latin1Decode(this.#target.key, 0, this.#target.keyLength), name = TYPE_BYTE_NAMES[typeByte];
+    const where = `at key '${this.#keyText()}'`;
+    if (MODULE_TYPE_BYTES.includes(typeByte)) {
+      this.#reader.length64(this.#module);
+      const name = moduleName(this.#module);
+      return new RdbCorruptError(
+        `The RDB file contains module data I can't load: no matching module type '${name}' (${where})`,
+        offsetBytes,
+      );
+    }
+    const name = TYPE_BYTE_NAMES[typeByte];
     return new RdbCorruptError(
       name === undefined
-        ? `unknown value type ${typeByte} at key '${key}'`
-        : `key '${key}' holds a ${name}, which this server does not have yet`,
+        ? `Unknown RDB encoding type ${typeByte} (${where})`
+        : `this server, as Redis 7.0, has no ${name} (${where})`,
       offsetBytes,
     );
   }
 
   #end(): void {
+    if (this.#checksumVersion) this.#checkSum();
+    this.#keepFunctions();
     this.#done = true;
-    if (!this.#checksumVersion) return;
+  }
+
+  #checkSum(): void {
     const outcome = this.#reader.checksumMatches();
     if (!this.#options.verifyChecksum) return;
-    if (outcome === "absent") this.#options.log("RDB file was saved with checksum disabled: no check performed.");
+    if (outcome === "absent") this.#options.warn("RDB file was saved with checksum disabled: no check performed.");
     else if (outcome === "no") throw this.#reader.corrupt("Wrong RDB checksum: RDB CRC error. Aborting now.");
   }
 }

@@ -3,7 +3,8 @@
  * and keeps the CRC-64 of what was read. Errors carry the offset.
  */
 import { Crc64 } from "../../base/crc64.ts";
-import { formatInteger } from "../../base/integer.ts";
+import { parseDecimal } from "../../base/decimal.ts";
+import { formatInteger, type I64 } from "../../base/integer.ts";
 import { lzfDecompress } from "../../base/lzf.ts";
 import { LENGTH_KIND, SPECIAL, WIDE } from "./rdb_format.ts";
 
@@ -26,8 +27,12 @@ export class RdbTruncatedError extends RdbCorruptError {
 /** Where bytes come from: fills `into` from `offset` on; returns how many, 0 at the end. */
 export type ReadAt = (offsetBytes: number, into: Uint8Array) => number;
 
-const BUFFER_BYTES = 512 * 1024;
+/** A buffer holds any string up to this length, and no more than what is read at all. */
+const BUFFER_BYTES = 512 * 1024, BUFFER_BYTES_MIN = 32;
+const SCRATCH_BYTES_START = 256;
 const STRING_BYTES_MAX = 512 * 1024 * 1024;
+const STRING_FOR_LENGTH = "unexpected string encoding where a length must be";
+const DOUBLE_NAN = 253, DOUBLE_INFINITY = 254, DOUBLE_MINUS_INFINITY = 255;
 /** LZF cannot expand by more than this. */
 const LZF_RATIO_MAX = 264;
 
@@ -35,7 +40,7 @@ export class RdbReader {
   readonly #readAt: ReadAt;
   readonly totalBytes: number;
   readonly #crc = new Crc64();
-  #buffer = new Uint8Array(BUFFER_BYTES);
+  #buffer: Uint8Array;
   #at = 0;
   #end = 0;
   /** Bytes of `#buffer` that the CRC has seen. */
@@ -43,13 +48,15 @@ export class RdbReader {
   /** Offset in the file of the start of `#buffer`. */
   #bufferOffset = 0;
   /** The last string read: bytes [stringAt, stringAt + stringLength) of `stringBytes`, valid until the next read. */
-  stringBytes: Uint8Array = this.#buffer;
+  stringBytes: Uint8Array;
   stringAt = 0;
   stringLength = 0;
-  #scratch = new Uint8Array(64 * 1024);
+  #scratch = new Uint8Array(SCRATCH_BYTES_START);
+  readonly #double = new DataView(new ArrayBuffer(8));
 
   constructor(readAt: ReadAt, totalBytes: number) {
     this.#readAt = readAt, this.totalBytes = totalBytes;
+    this.stringBytes = this.#buffer = new Uint8Array(Math.min(BUFFER_BYTES, Math.max(totalBytes, BUFFER_BYTES_MIN)));
   }
 
   static ofBytes(bytes: Uint8Array): RdbReader {
@@ -82,6 +89,23 @@ export class RdbReader {
     return high * 2 ** 32 + low;
   }
 
+  /** A double, little-endian. */
+  f64(): number {
+    for (let i = 0; i < 8; i++) this.#double.setUint8(i, this.byte());
+    return this.#double.getFloat64(0, true);
+  }
+
+  /** A double as sorted sets had it before Redis 4 (type byte 3): its text after its length, which may also say what no text does. */
+  legacyDouble(): number {
+    const length = this.byte();
+    if (length === DOUBLE_NAN) return NaN;
+    if (length === DOUBLE_INFINITY) return Infinity;
+    if (length === DOUBLE_MINUS_INFINITY) return -Infinity;
+    const value = parseDecimal(this.bytes(length), 0, length);
+    if (Number.isNaN(value)) throw this.corrupt("a score is no number");
+    return value;
+  }
+
   /** Copies the next `length` bytes. */
   bytes(length: number): Uint8Array {
     this.#checkRoom(length);
@@ -98,8 +122,16 @@ export class RdbReader {
   /** A plain length; a special encoding is an error here. */
   length(): number {
     const first = this.byte();
-    if (first >>> 6 === LENGTH_KIND.special) throw this.corrupt("unexpected string encoding where a length must be");
+    if (first >>> 6 === LENGTH_KIND.special) throw this.corrupt(STRING_FOR_LENGTH);
     return this.#lengthAfter(first);
+  }
+
+  /** A plain length that may have all 64 bits, as stream ids do. */
+  length64(into: I64): void {
+    const first = this.byte();
+    if (first === WIDE.bits64) into.set(this.#bigEndian32(), this.#bigEndian32());
+    else if (first >>> 6 === LENGTH_KIND.special) throw this.corrupt(STRING_FOR_LENGTH);
+    else into.setNumber(this.#lengthAfter(first));
   }
 
   /** A string, into `stringBytes`. */
@@ -107,6 +139,11 @@ export class RdbReader {
     const first = this.byte();
     if (first >>> 6 === LENGTH_KIND.special) return this.#specialString(first & 0x3f);
     this.#plainString(this.#lengthAfter(first));
+  }
+
+  stringCopy(): Uint8Array {
+    this.string();
+    return this.stringBytes.slice(this.stringAt, this.stringAt + this.stringLength);
   }
 
   stringText(): string {
@@ -147,7 +184,7 @@ export class RdbReader {
   }
 
   #plainString(length: number): void {
-    if (length <= BUFFER_BYTES) {
+    if (length <= this.#buffer.length) {
       this.#need(length);
       this.stringBytes = this.#buffer, this.stringAt = this.#at, this.stringLength = length;
       this.#at += length;

@@ -29,6 +29,8 @@ export interface SaveOptions {
   readonly timestampSeconds: number | null;
   /** What is kept of accesses: with an eviction policy that needs it. */
   readonly access: "none" | "idle" | "frequency";
+  /** Code of the function libraries that are kept. */
+  readonly functions: readonly Uint8Array[];
   /** lfu-decay-time: a frequency is saved as it has decayed by now. */
   readonly lfuDecayMinutes: number;
 }
@@ -45,6 +47,7 @@ export function* saveRdb(
   const magic = ascii(`REDIS${String(RDB_VERSION).padStart(4, "0")}`);
   writer.raw(magic, 0, magic.length);
   writeAux(writer, options);
+  for (const code of options.functions) writer.byte(OPCODE.function2), writer.string(code, 0, code.length);
   let keys = 0;
   for (const db of options.databases) {
     if (db.keys === 0) continue;

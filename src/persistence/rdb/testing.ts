@@ -4,6 +4,7 @@ import { KeyedHash } from "../../base/siphash.ts";
 import { debugDigest } from "../../keyspace/digest.ts";
 import { Keyspace, NO_EXPIRY } from "../../keyspace/keyspace.ts";
 import { type Address, Allocator, DebugMemory } from "../../memory/mod.ts";
+import { FunctionLibraries } from "./function_libraries.ts";
 import { RdbLoad, type RdbLoadOptions } from "./rdb_loader.ts";
 import { type SaveOptions, saveRdb } from "./rdb_saver.ts";
 import { RdbWriter } from "./rdb_writer.ts";
@@ -40,6 +41,7 @@ export function saveOptions(keyspace: Keyspace, options: Partial<SaveOptions> = 
     isAofBase: false,
     timestampSeconds: null,
     access: "none",
+    functions: [],
     lfuDecayMinutes: 1,
     ...options,
   };
@@ -65,8 +67,11 @@ export function loadBytes(keyspace: Keyspace, file: Uint8Array, options: Partial
     keepExpired: false,
     verifyChecksum: true,
     usesLfu: false,
+    deep: false,
+    functions: new FunctionLibraries(),
     merge: false,
     log: () => {},
+    warn: () => {},
     onKey: () => {},
     ...options,
   });

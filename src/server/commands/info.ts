@@ -226,7 +226,7 @@ function statsFields(server: Server): Field[] {
     ["tracking_total_prefixes", 0],
     ["unexpected_error_replies", statistics.unexpectedErrorReplies],
     ["total_error_replies", statistics.totalErrorReplies],
-    ["dump_payload_sanitizations", 0],
+    ["dump_payload_sanitizations", server.persistence.sanitizations],
     ["total_reads_processed", 0],
     ["total_writes_processed", 0],
     ["io_threaded_reads_processed", 0],

@@ -33,6 +33,7 @@ import {
   LOG_LEVELS,
   MAXMEMORY_POLICIES,
   PROTECTED_ACTION_POLICIES,
+  SANITIZE_LEVELS,
   type Settings,
 } from "./settings.ts";
 
@@ -335,7 +336,7 @@ const CHOICES: readonly Directive[] = [
     refused("this server does not set the kernel's OOM score"),
   ),
   directive("acl-pubsub-default", enumKind(["allchannels", "resetchannels"], "resetchannels"), IGNORED),
-  directive("sanitize-dump-payload", enumKind(["no", "yes", "clients"], "no"), IGNORED),
+  directive("sanitize-dump-payload", enumKind(SANITIZE_LEVELS, "no"), used("sanitizeDumpPayload")),
   directive(
     "enable-protected-configs",
     enumKind(PROTECTED_ACTION_POLICIES, "no"),

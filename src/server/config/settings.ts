@@ -24,6 +24,10 @@ export const MAXMEMORY_POLICIES = [
 ] as const;
 export type MaxmemoryPolicy = (typeof MAXMEMORY_POLICIES)[number];
 
+/** Whose payloads are checked deeply. */
+export const SANITIZE_LEVELS = ["no", "yes", "clients"] as const;
+export type SanitizeLevel = (typeof SANITIZE_LEVELS)[number];
+
 /** Who may use a protected command or directive: nobody, everybody, or clients of this machine. */
 export const PROTECTED_ACTION_POLICIES = ["no", "yes", "local"] as const;
 export type ProtectedActionPolicy = (typeof PROTECTED_ACTION_POLICIES)[number];
@@ -139,6 +143,7 @@ export class Settings {
   dbfilename = "";
   rdbCompression = true;
   rdbChecksum = true;
+  sanitizeDumpPayload: SanitizeLevel = "no";
   stopWritesOnBgsaveError = true;
   rdbKeySaveDelayMicroseconds = 0;
   keyLoadDelayMicroseconds = 0;
