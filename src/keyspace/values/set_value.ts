@@ -161,6 +161,13 @@ export class SetValues implements ValueType {
     else readIntset(this.#memory, set.value, this.#random(intsetCount(this.#memory, set.value)), into.integer);
   }
 
+  /** Reads the integer at an index of an intset; returns the index. */
+  readAt(set: SetRef, index: number, into: SetMember): number {
+    into.isInteger = true;
+    readIntset(this.#memory, set.value, index, into.integer);
+    return index;
+  }
+
   /** Frees a set that belongs to no entry. */
   drop(set: SetRef): void {
     this.free(set.value, set.encoding);
