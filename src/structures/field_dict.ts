@@ -115,21 +115,16 @@ export class FieldDict {
   }
 
   /**
-   * A dict with the pairs of the listpack that starts at `bytes[lp]`, or NONE when a field comes twice. Integers become their text.
-   * @throws {OutOfArenaError} and then nothing is left of it
+   * A dict with the pairs of the listpack that starts at `bytes[lp]`; integers become their text. Of a field that comes twice the first
+   * value counts, as look-ups in the listpack had it; the caller sees it by the size. @throws {OutOfArenaError}
    */
   ofListpack(bytes: Uint8Array, lp: number, pairs: number): Address {
-    const dict = this.create(pairs), field = this.#fieldElement, value = this.#valueElement;
+    const dict = this.create(pairs);
     try {
-      for (let at = firstElement(bytes, lp); at >= 0; at = nextElement(bytes, lp, at)) {
-        readElement(bytes, lp, at, field);
-        at = nextElement(bytes, lp, at);
-        readElement(bytes, lp, at, value);
-        const fieldText = field.text(bytes), valueText = value.text(bytes);
-        if (!this.set(dict, fieldText, field.start, field.length, valueText, value.start, value.length)) {
-          this.free(dict);
-          return NONE;
-        }
+      for (let at = firstElement(bytes, lp); at >= 0;) {
+        const valueAt = nextElement(bytes, lp, at);
+        this.#addElements(dict, bytes, lp, at, valueAt);
+        at = nextElement(bytes, lp, valueAt);
       }
     } catch (error) {
       this.free(dict);
@@ -170,6 +165,14 @@ export class FieldDict {
   }
 
   // ---- inside --------------------------------------------------------------------------------------------------
+
+  #addElements(dict: Address, bytes: Uint8Array, lp: number, fieldAt: number, valueAt: number): void {
+    const field = this.#fieldElement, value = this.#valueElement;
+    readElement(bytes, lp, fieldAt, field), readElement(bytes, lp, valueAt, value);
+    const fieldText = field.text(bytes), valueText = value.text(bytes);
+    if (this.find(dict, fieldText, field.start, field.length) !== NONE) return;
+    this.#insert(dict, this.#newEntry(fieldText, field.start, field.length, valueText, value.start, value.length));
+  }
 
   #entryBytes(entry: Address): number {
     const block = valueBlock(this.#memory, entry), ownBytes = this.#allocator.allocatedBytes(entry);

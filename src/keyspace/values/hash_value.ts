@@ -6,7 +6,6 @@
  * (`close`, `setValue`): any change may move it. When the arena is full a change throws, and the hash is as it was before that change.
  * Invariant: a hash that a key holds is never empty. What `bytes`, `start` and `length` describe is valid until the next change.
  */
-import { assert } from "../../base/assert.ts";
 import { type Address, NONE, OutOfArenaError } from "../../memory/mod.ts";
 import { DictWalk } from "../../structures/dict.ts";
 import { FIELD_AT, FieldDict, fieldLength, valueBlock, valueLength, valueOffset } from "../../structures/field_dict.ts";
@@ -215,18 +214,19 @@ export class HashValue implements ValueType {
     return true;
   }
 
-  /**
-   * Opens a new hash with the `pairs` pairs of a sound listpack at `bytes[start]`: a listpack too, or a hash table where this server's
-   * limits want one. False, with nothing opened, when that finds a field twice.
-   */
-  adoptListpack(bytes: Uint8Array, start: number, sizeBytes: number, pairs: number, longestBytes: number): boolean {
-    const { hashListpackEntriesMax, hashListpackValueBytesMax } = this.#keyspace.limits;
-    if (pairs <= hashListpackEntriesMax && longestBytes <= hashListpackValueBytesMax) {
-      this.value = this.#listpacks.ofBytes(bytes, start, sizeBytes), this.encoding = ENCODING.listpack;
-      return true;
-    }
+  /** Opens a new hash with the content of a sound listpack of pairs at `bytes[start]`. */
+  createListpack(bytes: Uint8Array, start: number, sizeBytes: number): void {
+    this.value = this.#listpacks.ofBytes(bytes, start, sizeBytes), this.encoding = ENCODING.listpack;
+  }
+
+  /** Opens a new, empty hash table with room for `pairs`. */
+  createEmptyTable(pairs: number): void {
+    this.value = this.fields.create(pairs), this.encoding = ENCODING.hashtable;
+  }
+
+  /** Opens a new hash table with the pairs of a sound listpack; of a field that comes twice the first one counts. */
+  createTable(bytes: Uint8Array, start: number, pairs: number): void {
     this.value = this.fields.ofListpack(bytes, start, pairs), this.encoding = ENCODING.hashtable;
-    return this.value !== NONE;
   }
 
   // ---- inside --------------------------------------------------------------------------------------------------
@@ -270,11 +270,9 @@ export class HashValue implements ValueType {
   }
 
   #convert(): void {
-    const memory = this.#keyspace.memory;
-    const dict = this.fields.ofListpack(memory.bytesOf(this.value), memory.placeOf(this.value), this.size);
-    assert(dict !== NONE, "a hash has a field once");
-    this.#listpacks.free(this.value);
-    this.value = dict, this.encoding = ENCODING.hashtable;
+    const memory = this.#keyspace.memory, listpack = this.value;
+    this.createTable(memory.bytesOf(listpack), memory.placeOf(listpack), this.size);
+    this.#listpacks.free(listpack);
   }
 
   /** When there is no room it remains a listpack, and the next change tries again: this one is done. */

@@ -1,6 +1,7 @@
 /** The data types whose values live in blocks of their own: what the generic commands do with them. */
 import { TYPE } from "../entry.ts";
 import type { Keyspace } from "../keyspace.ts";
+import "./hash_digest.ts";
 import { HashValue } from "./hash_value.ts";
 import { SetValues } from "./set_value.ts";
 

@@ -16,6 +16,7 @@ import type { Address, MemoryReader } from "../../memory/mod.ts";
 import { entriesOf } from "../../structures/dict.ts";
 import type { SaveOptions } from "../rdb/rdb_saver.ts";
 import type { RdbWriter } from "../rdb/rdb_writer.ts";
+import { rewriteHash } from "./hash_rewrite.ts";
 
 const KEYS_PER_STEP = 1024;
 const PIECE_BYTES = 64 * 1024;
@@ -38,8 +39,12 @@ export class CommandWriter {
   }
 
   bytes(bytes: Uint8Array): void {
-    this.#header(0x24, bytes.length);
-    this.#writer.raw(bytes, 0, bytes.length);
+    this.range(bytes, 0, bytes.length);
+  }
+
+  range(bytes: Uint8Array, start: number, length: number): void {
+    this.#header(0x24, length);
+    this.#writer.raw(bytes, start, length);
     this.#writer.raw(CRLF, 0, 2);
   }
 
@@ -91,6 +96,7 @@ function rewriteString(out: CommandWriter, memory: MemoryReader, entry: Address)
 /** By entry type; a type registers its own. */
 export const AOF_REWRITES: (AofRewrite | undefined)[] = [];
 AOF_REWRITES[TYPE.string] = rewriteString;
+AOF_REWRITES[TYPE.hash] = rewriteHash;
 
 /** Writes the data set as commands; yields now and then, like `saveRdb`. */
 export function* writeAofCommands(

@@ -5,6 +5,7 @@
 import type { Database } from "../../keyspace/database.ts";
 import type { Keyspace } from "../../keyspace/keyspace.ts";
 import type { Address, MemoryReader } from "../../memory/mod.ts";
+import { hashCodec } from "./hash_codec.ts";
 import type { RdbReader } from "./rdb_reader.ts";
 import type { RdbWriter } from "./rdb_writer.ts";
 import { stringCodec } from "./string_codec.ts";
@@ -37,7 +38,7 @@ export interface RdbCodec {
   read(reader: RdbReader, typeByte: number, target: LoadTarget): Address;
 }
 
-const CODECS: readonly RdbCodec[] = [stringCodec];
+const CODECS: readonly RdbCodec[] = [stringCodec, hashCodec];
 const BY_TYPE: (RdbCodec | undefined)[] = [];
 const BY_TYPE_BYTE: (RdbCodec | undefined)[] = [];
 for (const codec of CODECS) {
