@@ -7,6 +7,7 @@
 import { formatI64, I64, INTEGER_TEXT_BYTES_MAX } from "../base/integer.ts";
 import { ENCODING, encodingOf, hasExpiry, TYPE, typeOf } from "../keyspace/entry.ts";
 import type { Database } from "../keyspace/database.ts";
+import { WARM_KEYS_MAX } from "../keyspace/key_warmer.ts";
 import { type Keyspace, NO_EXPIRY } from "../keyspace/keyspace.ts";
 import { type Address, NONE } from "../memory/mod.ts";
 import { Args } from "../resp/args.ts";
@@ -86,6 +87,24 @@ export class CommandContext {
 
   hasExpiry(entry: Address): boolean {
     return hasExpiry(this.keyspace.memory, entry);
+  }
+
+  /**
+   * For commands of many keys, called before each is looked up: reads ahead for the next ones, now and then. The keys are the arguments
+   * from `first` on, every `step`th.
+   */
+  warm(index: number, first: number, step: number): void {
+    if ((index - first) % (WARM_KEYS_MAX * step) === 0) this.#warmFrom(index, step);
+  }
+
+  #warmFrom(index: number, step: number): void {
+    const args = this.args, warmer = this.keyspace.warmer;
+    if (index + step >= args.count || !warmer.pays(this.db.dict)) return;
+    let count = 0;
+    for (let i = index; i < args.count && count < WARM_KEYS_MAX; i += step, count++) {
+      warmer.offsets[count] = args.offsets[i], warmer.lengths[count] = args.lengths[i];
+    }
+    warmer.warm(this.db.dict, args.bytes, count);
   }
 
   remove(index: number, lazy: boolean): boolean {

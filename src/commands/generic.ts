@@ -25,14 +25,20 @@ const ABSTTL = ascii("ABSTTL");
 
 function deleteKeys(ctx: CommandContext, lazy: boolean): void {
   let removed = 0;
-  for (let i = 1; i < ctx.args.count; i++) if (ctx.remove(i, lazy)) removed++;
+  for (let i = 1; i < ctx.args.count; i++) {
+    ctx.warm(i, 1, 1);
+    if (ctx.remove(i, lazy)) removed++;
+  }
   ctx.keyspace.dirty += removed;
   ctx.reply.integer(removed);
 }
 
 function countKeys(ctx: CommandContext, touch: boolean): void {
   let found = 0;
-  for (let i = 1; i < ctx.args.count; i++) if ((touch ? ctx.lookupRead(i) : ctx.lookupReadNoTouch(i)) !== NONE) found++;
+  for (let i = 1; i < ctx.args.count; i++) {
+    ctx.warm(i, 1, 1);
+    if ((touch ? ctx.lookupRead(i) : ctx.lookupReadNoTouch(i)) !== NONE) found++;
+  }
   ctx.reply.integer(found);
 }
 

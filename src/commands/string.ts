@@ -161,6 +161,7 @@ function mget(ctx: CommandContext): void {
   const count = ctx.args.count;
   ctx.reply.startArray(count - 1);
   for (let i = 1; i < count; i++) {
+    ctx.warm(i, 1, 1);
     const entry = ctx.lookupRead(i);
     if (entry === NONE || !ctx.holdsString(entry)) ctx.reply.null();
     else ctx.replyString(entry);
@@ -188,7 +189,10 @@ function setPairs(ctx: CommandContext): void {
   const count = ctx.args.count;
   let at = 1;
   try {
-    for (; at < count; at += 2) ctx.setString(at, at + 1);
+    for (; at < count; at += 2) {
+      ctx.warm(at, 1, 2);
+      ctx.setString(at, at + 1);
+    }
   } catch (error) {
     logPairs(ctx, at);
     throw error;

@@ -37,6 +37,7 @@ import {
   valueOf,
 } from "./entry.ts";
 import { EncodingLimits } from "./encoding_limits.ts";
+import { KeyWarmer } from "./key_warmer.ts";
 import { LazyFree } from "./lazy_free.ts";
 import type { ValueType } from "./value_type.ts";
 
@@ -87,6 +88,7 @@ export class Keyspace {
   readonly databases: Database[] = [];
   readonly types: (ValueType | undefined)[] = [];
   readonly lazyFree: LazyFree;
+  readonly warmer: KeyWarmer;
   readonly place: StringPlace = new StringPlace();
   readonly hash: KeyedHash;
   readonly limits: EncodingLimits = new EncodingLimits();
@@ -128,6 +130,7 @@ export class Keyspace {
     this.hash = options.hash;
     this.dict = new Dict(options.memory, options.allocator, options.hash, ENTRY.key);
     this.lazyFree = new LazyFree(this);
+    this.warmer = new KeyWarmer(this.dict);
     for (let i = 0; i < options.databases; i++) this.databases.push(new Database(i, this.dict.create()));
   }
 

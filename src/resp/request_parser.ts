@@ -16,6 +16,7 @@ const BIG_ARG_BYTES = 32 * 1024;
 const CR = 13, LF = 10, STAR = 0x2a, DOLLAR = 0x24, ZERO = 0x30;
 const SPACE = 0x20, QUOTE = 0x22, APOSTROPHE = 0x27;
 const INT_MAX = 0x7fffffff;
+const PEEK_DIGITS_MAX = 8;
 
 export const PARSE = { incomplete: 0, request: 1, error: 2 } as const;
 
@@ -34,6 +35,7 @@ export class RequestParser {
   #bulkLength = -1;
   #inRequest = false;
   #numberEnd = -1;
+  #peekEnd = 0;
 
   /** Room for the next bytes, at the end of what is there; at least `minBytes`, more when a large argument is expected. */
   room(minBytes: number): Uint8Array {
@@ -61,6 +63,45 @@ export class RequestParser {
       if (this.buffer[this.start] !== STAR) return this.#nextInline();
     }
     return this.#nextArray();
+  }
+
+  /**
+   * Where the first arguments after the name are of the requests that are there whole and not parsed yet, up to `max`; returns how many.
+   * Only looks: whatever is odd ends it, and `next` will find it.
+   */
+  peekFirstArguments(offsets: Int32Array, lengths: Int32Array, max: number): number {
+    if (this.#inRequest) return 0;
+    let found = 0, at = this.start;
+    while (found < max) {
+      let left = this.#peekNumber(at, STAR);
+      if (left < 2) break;
+      at = this.#peekEnd;
+      let key = -1, keyLength = 0;
+      for (let i = 0; left > 0; left--, i++) {
+        const length = this.#peekNumber(at, DOLLAR);
+        if (length < 0) return found;
+        if (i === 1) key = this.#peekEnd, keyLength = length;
+        at = this.#peekEnd + length + 2;
+      }
+      if (at > this.end) break;
+      offsets[found] = key, lengths[found++] = keyLength;
+    }
+    return found;
+  }
+
+  /** The number on a line of this type, or -1; `#peekEnd` is then where the next line starts. */
+  #peekNumber(at: number, type: number): number {
+    const buffer = this.buffer, stop = Math.min(this.end, at + PEEK_DIGITS_MAX);
+    if (at >= this.end || buffer[at] !== type) return -1;
+    let value = 0;
+    for (at++; at < stop; at++) {
+      const digit = buffer[at] - ZERO;
+      if (digit < 0 || digit > 9) break;
+      value = value * 10 + digit;
+    }
+    if (at >= stop || buffer[at] !== CR) return -1;
+    this.#peekEnd = at + 2;
+    return value;
   }
 
   /** Gives memory back when the client has sent nothing large for a while. */

@@ -33,6 +33,7 @@ import type { Randomness } from "../io/randomness.ts";
 import type { Storage } from "../io/storage.ts";
 import { lfuInitialStamp, lfuTouched, lruStamp } from "../keyspace/access_clock.ts";
 import type { EncodingLimits } from "../keyspace/encoding_limits.ts";
+import { WARM_KEYS_MAX } from "../keyspace/key_warmer.ts";
 import { Keyspace } from "../keyspace/keyspace.ts";
 import { registerTypes } from "../keyspace/values/mod.ts";
 import { type Address, Allocator, DebugMemory, LiveMemory } from "../memory/mod.ts";
@@ -77,6 +78,8 @@ const GATE = { auth: 1, loading: 2, diskError: 4, memory: 8, pause: 16, replicas
 const TIMED_TOGETHER_US = 1000;
 /** Requests of one client that run before others get their turn. */
 const REQUESTS_PER_TURN_MAX = 4096;
+/** Fewer bytes than two of the shortest requests with a key have are no pipeline. */
+const PIPELINE_BYTES_MIN = 40;
 
 export class Server implements DispatchHost, ClientHost, ServerControl, NetworkHooks {
   readonly config: Config;
@@ -385,8 +388,14 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     const parser = client.parser, before = parser.start;
     this.currentClient = client;
     this.dispatcher.beginBatch();
+<<<<<<< Updated upstream
     let requests = 0;
     while (!client.isClosing && !client.postponed && client.waiting === null && !this.isStopped) {
+=======
+    let requests = 0, warmUntil = 0;
+    while (!client.isClosing && !client.postponed && !this.isStopped) {
+      if (requests === warmUntil) warmUntil = requests + this.#warmAhead(client);
+>>>>>>> Stashed changes
       const state = parser.next();
       if (state === PARSE.request) {
         if (parser.args.count === 0) continue;
@@ -411,6 +420,15 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
       this.log.warning(`Closing client that reached max query buffer length: ${this.describe(client)}`);
       client.close();
     }
+  }
+
+  /** Reads ahead for the pipelined requests that follow; returns how many requests may run before the next look. */
+  #warmAhead(client: Client): number {
+    const parser = client.parser, warmer = this.keyspace.warmer;
+    if (parser.end - parser.start < PIPELINE_BYTES_MIN || !warmer.pays(client.db.dict)) return WARM_KEYS_MAX;
+    const found = parser.peekFirstArguments(warmer.offsets, warmer.lengths, WARM_KEYS_MAX);
+    if (found > 1) warmer.warm(client.db.dict, parser.buffer, found);
+    return Math.max(found, 1);
   }
 
   #protocolError(client: Client): void {

@@ -47,6 +47,8 @@ export const KEY_LENGTH_MASK = 0x1fffffff;
 const KEY_INFO = 4;
 /** While a snapshot is live, tables grow only past this load, as growing dirties pages. */
 const FORCE_RATIO = 5;
+/** A small entry often lies in two cache lines: this word is near its end, and what is read there does not matter. */
+const SMALL_ENTRY_END_WORD = 9;
 /** Empty slots one rehash step may pass over. */
 const EMPTY_VISITS_PER_STEP = 10;
 /** A table shrinks to a sixteenth at most: should it fill again at once, the large one is emptied before chains get long. */
@@ -271,9 +273,30 @@ export class Dict {
       const slot = (hashes[i] & slots) >>> 0, block = slotBlock(memory, table, log2, slot);
       heads[i] = block === NONE ? NONE : memory.u32(block, (slot & CHUNK_MASK) << 2);
     }
+    // The first of each chain, then the second; longer chains are rare.
     let sum = 0;
+    for (let i = 0; i < count; i++) {
+      if (heads[i] === NONE) continue;
+      const words = memory.wordsOf(heads[i] as Address), at = memory.wordOf(heads[i] as Address);
+      sum ^= words[at + SMALL_ENTRY_END_WORD];
+      heads[i] = words[at];
+    }
     for (let i = 0; i < count; i++) if (heads[i] !== NONE) sum ^= memory.u32(heads[i] as Address, KEY_INFO);
     return sum;
+  }
+
+  /** `warm` for keys that will be looked up: those at these places of `bytes`. */
+  warmKeys(
+    dict: Address,
+    bytes: Uint8Array,
+    offsets: Int32Array,
+    lengths: Int32Array,
+    hashes: Uint32Array,
+    heads: Uint32Array,
+    count: number,
+  ): number {
+    for (let i = 0; i < count; i++) hashes[i] = this.#hash.hash(bytes, offsets[i], lengths[i]);
+    return this.warm(dict, hashes, heads, count);
   }
 
   /** Links an entry of the key that the last `find` did not find. May throw OutOfArenaError, having changed nothing. */
