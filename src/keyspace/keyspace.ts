@@ -286,6 +286,26 @@ export class Keyspace {
     this.changed(db, key, keyBytes, keyLengthBytes);
   }
 
+  /** `setRaw` for a string that is changed again and again: the new bytes go where the old ones are when they fit there. */
+  rewriteRaw(
+    db: Database,
+    key: Uint8Array,
+    keyBytes: number,
+    keyLengthBytes: number,
+    value: Uint8Array,
+    valueLength: number,
+  ): void {
+    const memory = this.memory, place = this.place, found = this.dict.find(db.dict, key, keyBytes, keyLengthBytes);
+    if (found === NONE || encodingOf(memory, found) === ENCODING.int || valueLength > this.#capacity(found)) {
+      return this.setRaw(db, key, keyBytes, keyLengthBytes, value, valueLength);
+    }
+    place.locate(memory, found);
+    memory.copyIn(place.block, place.offsetBytes, value, 0, valueLength);
+    this.#setLength(found, valueLength);
+    memory.cow.writtenBytes += valueLength;
+    this.changed(db, key, keyBytes, keyLengthBytes);
+  }
+
   /** A block for a raw string of this length, linked nowhere, for the caller to fill and to give to `setRawBlock`. */
   newRawBlock(lengthBytes: number, slackBytes = 0): Address {
     const block = this.allocator.allocate(RAW_HEADER_BYTES + lengthBytes + slackBytes, OWNER.value);
@@ -381,9 +401,7 @@ export class Keyspace {
     place.locate(memory, entry);
     if (offsetBytes > oldLength) memory.fill(place.block, place.offsetBytes + oldLength, 0, offsetBytes - oldLength);
     memory.copyIn(place.block, place.offsetBytes + offsetBytes, value, valueBytes, valueLength);
-    if (place.block === entry) memory.setU32(entry, ENTRY.valueWord, newLength);
-    else memory.setU32(place.block, 0, newLength);
-    this.#setEncoding(entry, ENCODING.raw);
+    this.#setLength(entry, newLength);
     memory.cow.writtenBytes += valueLength;
     this.changed(db, key, keyBytes, keyLengthBytes);
     return newLength;
@@ -839,6 +857,14 @@ export class Keyspace {
       this.remove(db, key, keyBytes, keyLengthBytes, false);
       throw error;
     }
+  }
+
+  /** Sets the length of a string that `place` has located, which makes it raw. */
+  #setLength(entry: Address, lengthBytes: number): void {
+    const block = this.place.block;
+    if (block === entry) this.memory.setU32(entry, ENTRY.valueWord, lengthBytes);
+    else this.memory.setU32(block, 0, lengthBytes);
+    this.#setEncoding(entry, ENCODING.raw);
   }
 
   /** Bytes a string value could hold where it is. */
