@@ -388,14 +388,9 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     const parser = client.parser, before = parser.start;
     this.currentClient = client;
     this.dispatcher.beginBatch();
-<<<<<<< Updated upstream
-    let requests = 0;
-    while (!client.isClosing && !client.postponed && client.waiting === null && !this.isStopped) {
-=======
     let requests = 0, warmUntil = 0;
-    while (!client.isClosing && !client.postponed && !this.isStopped) {
+    while (!client.isClosing && !client.postponed && client.waiting === null && !this.isStopped) {
       if (requests === warmUntil) warmUntil = requests + this.#warmAhead(client);
->>>>>>> Stashed changes
       const state = parser.next();
       if (state === PARSE.request) {
         if (parser.args.count === 0) continue;
