@@ -372,6 +372,28 @@ export class Listpacks {
     return this.#insert(lp, this.bytes(lp) - 1, this.#encoder.head, 0);
   }
 
+  /** Puts `elements` encoded elements at the end. */
+  appendEncoded(lp: Address, source: Uint8Array, start: number, length: number, elements: number): Address {
+    const memory = this.#memory, oldTotal = this.bytes(lp), total = oldTotal + length;
+    const count = this.#addedCount(lp, elements), target = this.#grow(lp, total);
+    memory.copyIn(target, oldTotal - 1, source, start, length);
+    memory.setU8(target, total - 1, LISTPACK_END);
+    memory.setU32(target, 0, total);
+    this.#setCount(target, count);
+    return target;
+  }
+
+  /** Moves it to a block of this size unless its own holds as much. */
+  reserve(lp: Address, sizeBytes: number): Address {
+    return this.#grow(lp, sizeBytes);
+  }
+
+  /** Moves it to the smallest block that holds it; it stays where it is when the arena is full. */
+  fit(lp: Address): Address {
+    const total = this.bytes(lp);
+    return this.#allocator.sizeFor(total) < this.#allocator.allocatedBytes(lp) ? this.#moveIfRoom(lp, total) : lp;
+  }
+
   /** Inserts before the element at `at` (or at the end, for the place of the end). */
   insertBefore(lp: Address, at: number, source: Uint8Array, start: number, length: number): Address {
     this.#encoder.ofBytes(source, start, length);
@@ -473,10 +495,14 @@ export class Listpacks {
   #shrink(lp: Address, total: number): Address {
     const allocated = this.#allocator.allocatedBytes(lp);
     if (allocated < SHRINK_BYTES_MIN || total * 2 > allocated || this.#memory.snapshotLive) return lp;
+    return this.#moveIfRoom(lp, total);
+  }
+
+  /** Moves it to a smaller block; with the arena full it stays where it is: deleting must not need memory. */
+  #moveIfRoom(lp: Address, total: number): Address {
     try {
       return this.#move(lp, total, total);
     } catch (error) {
-      // With the arena full it stays where it is: deleting must not need memory.
       if (error instanceof OutOfArenaError) return lp;
       throw error;
     }

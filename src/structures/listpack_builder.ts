@@ -19,6 +19,11 @@ export class ListpackBuilder {
     this.bytes = new Uint8Array(Math.max(sizeHint, LISTPACK_EMPTY_BYTES));
   }
 
+  /** Begins another listpack in the same array. */
+  reset(): void {
+    this.lengthBytes = LISTPACK_HEADER_BYTES, this.count = 0;
+  }
+
   append(source: Uint8Array, start: number, length: number): void {
     this.#encoder.ofBytes(source, start, length);
     this.#write(source, start);
