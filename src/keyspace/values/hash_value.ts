@@ -7,7 +7,7 @@
  * Invariant: a hash that a key holds is never empty. What `bytes`, `start` and `length` describe is valid until the next change.
  */
 import { type Address, NONE, OutOfArenaError } from "../../memory/mod.ts";
-import { DictWalk } from "../../structures/dict.ts";
+import { type Dict, DictWalk } from "../../structures/dict.ts";
 import { FIELD_AT, FieldDict, fieldLength, valueBlock, valueLength, valueOffset } from "../../structures/field_dict.ts";
 import {
   findElement,
@@ -72,6 +72,10 @@ export class HashValue implements ValueType {
   memoryUsage(value: Address, encoding: number, samples: number): number {
     if (encoding === ENCODING.listpack) return this.#keyspace.allocator.allocatedBytes(value);
     return this.fields.memoryUsage(value, samples);
+  }
+
+  hashTable(value: Address, encoding: number): { dict: Dict; header: Address } | null {
+    return encoding === ENCODING.hashtable ? { dict: this.fields.dict, header: value } : null;
   }
 
   // ---- which hash ----------------------------------------------------------------------------------------------

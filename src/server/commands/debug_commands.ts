@@ -22,6 +22,7 @@ import {
 import { idleSeconds } from "../../keyspace/access_clock.ts";
 import { NONE } from "../../memory/mod.ts";
 import { dictReport } from "../dict_report.ts";
+import { listpackReport } from "../listpack_report.ts";
 import { randomHex, type Server } from "../server.ts";
 import { help } from "./help.ts";
 import { debugProtocol } from "./debug_protocol.ts";
@@ -49,6 +50,7 @@ export function debugCommands(server: Server): Handlers {
     "populate": { run: populate, min: 3, max: 5 },
     "object": exactly(3, object),
     "sdslen": exactly(3, sdslen),
+    "listpack": exactly(3, listpack),
     "htstats": exactly(3, htstats),
     "htstats-key": exactly(3, htstatsKey),
     "set-active-expire": exactly(3, toggle((on) => server.cron.activeExpire = on)),
@@ -182,6 +184,15 @@ export function debugCommands(server: Server): Handlers {
     ctx.reply.status(`${key}, val_sds_len:${place.lengthBytes}, val_sds_avail:${free}, val_zmalloc: ${blockBytes}`);
   }
 
+  function listpack(ctx: CommandContext): void {
+    const entry = ctx.lookupReadNoTouch(2), { memory } = keyspace;
+    if (entry === NONE) return ctx.reply.error(ERROR.noSuchKey);
+    if (encodingOf(memory, entry) !== ENCODING.listpack) return ctx.reply.error("Not a listpack encoded object.");
+    const block = valueOf(memory, entry);
+    server.log.warning(`Listpack: ${listpackReport(memory.bytesOf(block), memory.placeOf(block))}`);
+    ctx.reply.status("Listpack structure printed on stdout");
+  }
+
   function htstats(ctx: CommandContext): void {
     const db = databaseArgument(ctx, 2, "Out of range database");
     if (db === null) return;
@@ -261,6 +272,8 @@ const debugHelp = help(
   "    Describe the hash table of a database.",
   "HTSTATS-KEY <key>",
   "    Describe the hash table that a value consists of.",
+  "LISTPACK <key>",
+  "    Write the elements of a listpack to the server's log.",
   "LOADAOF",
   "    Write and sync the log, then load it in place of the data.",
   "LOG <message>",
