@@ -95,7 +95,7 @@ export class SortedIndex {
   slot = 0;
   /** How many elements come before it. */
   rank = 0;
-  /** What the last `removeRun` or `takeLeaf` took away. */
+  /** What the last `removeRun` took away. */
   readonly removed: Uint32Array = new Uint32Array(LEAF_MAX);
   /** From the leaf's parent (level 1) up: the node, and which child was taken. */
   readonly #path = new Uint32Array(HEIGHT_MAX);
@@ -242,10 +242,10 @@ export class SortedIndex {
   }
 
   /**
-   * Takes the last leaf of an index that is going away, and says how many entries it had; they are in `removed`. 0 when nothing is left.
-   * What only a search would read is no longer kept right, so that little is written.
+   * Frees the last leaf of an index that is going away, and says how many elements it had; 0 when nothing is left. What only a search
+   * would read is no longer kept right, so that little is written.
    */
-  takeLeaf(index: Address): number {
+  freeLeaf(index: Address): number {
     const memory = this.#memory, path = this.#path, height = memory.u32(index, HEADER.height);
     let node = memory.u32(index, height === 0 ? HEADER.last : HEADER.root) as Address;
     if (node === NONE) return 0;
@@ -254,7 +254,6 @@ export class SortedIndex {
       node = memory.u32(node, INNER.children + ((memory.u32(node, INNER.count) - 1) << 2)) as Address;
     }
     const count = memory.u32(node, LEAF.count);
-    for (let i = 0; i < count; i++) this.removed[i] = leafEntry(memory, node, i);
     // Building failed before there were inner nodes: the chain is all there is.
     if (height === 0) memory.setU32(index, HEADER.last, previousLeaf(memory, node));
     this.#allocator.free(node);
@@ -762,7 +761,7 @@ export class SortedIndex {
 
 /**
  * Fills an empty index with elements that come in order, up or down, without searching: full leaves first, then the nodes above them.
- * Between `start` and `finish` the index must not be used; after an error it is good for `takeLeaf` only.
+ * Between `start` and `finish` the index must not be used; after an error it is good for `freeLeaf` only.
  */
 export class SortedIndexBuilder {
   readonly #tree: SortedIndex;

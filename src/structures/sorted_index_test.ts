@@ -181,7 +181,7 @@ for (const ascending of [true, false]) {
       for (let i = 0; i < 300; i++) fixture.removeAt(random.below(model.length));
       fixture.check();
       let taken = 0;
-      for (let run = tree.takeLeaf(index); run > 0; run = tree.takeLeaf(index)) taken += run;
+      for (let run = tree.freeLeaf(index); run > 0; run = tree.freeLeaf(index)) taken += run;
       tree.destroy(index);
       assertEquals([taken, fixture.allocator.ownerBytes(OWNER.sortedIndexNode)], [size, 0]);
     }
