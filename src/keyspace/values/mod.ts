@@ -3,6 +3,7 @@ import { TYPE } from "../entry.ts";
 import type { Keyspace } from "../keyspace.ts";
 import "./hash_digest.ts";
 import { HashValue } from "./hash_value.ts";
+import "./set_digest.ts";
 import { SetValues } from "./set_value.ts";
 
 /** Makes a keyspace know every type. */

@@ -102,6 +102,18 @@ export class SetValues implements ValueType {
     return set;
   }
 
+  /** The set of the integers of an intset that has been checked; a hash table when they are more than the limit. */
+  createIntset(set: SetRef, bytes: Uint8Array, start: number, length: number): void {
+    set.value = this.intsets.ofBytes(bytes, start, length), set.encoding = ENCODING.intset;
+    if (intsetCount(this.#memory, set.value) <= this.#countMax()) return;
+    try {
+      this.#toTable(set);
+    } catch (error) {
+      this.drop(set);
+      throw error;
+    }
+  }
+
   size(set: SetRef): number {
     return set.encoding === ENCODING.intset ? intsetCount(this.#memory, set.value) : this.members.dict.size(set.value);
   }
@@ -242,8 +254,11 @@ export class SetValues implements ValueType {
 
   /** Whether one more integer would make an intset too large. */
   #isFull(set: SetRef): boolean {
-    const countMax = Math.min(this.#limits.setIntsetEntriesMax, INTSET_COUNT_MAX);
-    return intsetCount(this.#memory, set.value) >= countMax;
+    return intsetCount(this.#memory, set.value) >= this.#countMax();
+  }
+
+  #countMax(): number {
+    return Math.min(this.#limits.setIntsetEntriesMax, INTSET_COUNT_MAX);
   }
 
   #rebuilt(set: SetRef): SetRef {

@@ -14,12 +14,8 @@ import { convertZipmap } from "./legacy/zipmap.ts";
 import type { LoadTarget } from "./rdb_codec.ts";
 import type { RdbReader } from "./rdb_reader.ts";
 
-const HASH_ZIPMAP = 9,
-  LIST_ZIPLIST = 10,
-  ZSET_ZIPLIST = 12,
-  HASH_ZIPLIST = 13,
-  QUICKLIST_ZIPLIST = 14,
-  ZSET_LISTPACK = 17;
+const HASH_ZIPMAP = 9, LIST_ZIPLIST = 10, SET_INTSET = 11, ZSET_ZIPLIST = 12, HASH_ZIPLIST = 13;
+const QUICKLIST_ZIPLIST = 14, ZSET_LISTPACK = 17, SET_LISTPACK = 20;
 
 /** What Redis calls each in its log. */
 const NAMES: Readonly<Record<number, string>> = {

@@ -8,6 +8,7 @@ import type { Address, MemoryReader } from "../../memory/mod.ts";
 import { hashCodec } from "./hash_codec.ts";
 import type { RdbReader } from "./rdb_reader.ts";
 import type { RdbWriter } from "./rdb_writer.ts";
+import { setCodec } from "./set_codec.ts";
 import { stringCodec } from "./string_codec.ts";
 
 /** The key a value is loaded for, and when it expires (a Unix time, or NO_EXPIRY). */
@@ -38,7 +39,7 @@ export interface RdbCodec {
   read(reader: RdbReader, typeByte: number, target: LoadTarget): Address;
 }
 
-const CODECS: readonly RdbCodec[] = [stringCodec, hashCodec];
+const CODECS: readonly RdbCodec[] = [stringCodec, hashCodec, setCodec];
 const BY_TYPE: (RdbCodec | undefined)[] = [];
 const BY_TYPE_BYTE: (RdbCodec | undefined)[] = [];
 for (const codec of CODECS) {
