@@ -11,14 +11,19 @@ export interface ScanOptions {
   typeName: string | null;
 }
 
-/** The cursor argument, or NaN with the error reply written. Ours stay below 2^32; larger ones a client may send end the scan. */
+/**
+ * The cursor argument, or NaN with the error reply written: what strtoul reads, so with a sign, or nothing at all, too. Ours stay below
+ * 2^32; larger ones a client may send end the scan.
+ */
 export function parseCursor(ctx: CommandContext, index: number): number {
-  const text = ctx.args.latin1(index);
-  if (!/^[0-9]+$/.test(text) || BigInt(text) > 0xffffffffffffffffn) {
+  const parts = /^([+-]?)([0-9]+)$/.exec(ctx.args.latin1(index));
+  if (parts === null && ctx.args.lengths[index] === 0) return 0;
+  const magnitude = parts === null ? -1n : BigInt(parts[2]);
+  if (magnitude < 0n || magnitude > 0xffffffffffffffffn) {
     ctx.reply.error("invalid cursor");
     return NaN;
   }
-  return Number(BigInt(text) & 0xffffffffn);
+  return Number((parts![1] === "-" ? -magnitude : magnitude) & 0xffffffffn);
 }
 
 /** The options from argument `from` on, or null with the error reply written; TYPE is SCAN's alone. */
