@@ -5,9 +5,12 @@ import "./hash_digest.ts";
 import { HashValue } from "./hash_value.ts";
 import "./set_digest.ts";
 import { SetValues } from "./set_value.ts";
+import "./sorted_set_digest.ts";
+import { SortedSetValue } from "./sorted_set_value.ts";
 
 /** Makes a keyspace know every type. */
 export function registerTypes(keyspace: Keyspace): void {
   keyspace.types[TYPE.hash] = new HashValue(keyspace);
   keyspace.types[TYPE.set] = new SetValues(keyspace);
+  keyspace.types[TYPE.zset] = new SortedSetValue(keyspace);
 }
