@@ -254,6 +254,12 @@ export class OrderedTree {
     return true;
   }
 
+  /** The key that was found or inserted last. */
+  readKey(into: StreamId): void {
+    const at = NODE.entries + this.#place * this.#leafStride;
+    for (let word = 0; word < 4; word++) into[word] = this.#memory.u32(this.#node, at + 4 * word);
+  }
+
   /** Word `index` of the value that was found or inserted last. */
   word(index: number): number {
     return this.#memory.u32(this.#node, this.#valueOffset(index));

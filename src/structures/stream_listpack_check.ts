@@ -11,6 +11,7 @@ import { firstElement, ListpackElement, nextElement, readElement } from "./listp
 import { ListpackCheck } from "./listpack_check.ts";
 
 export const STREAM_DELETED = 1, STREAM_SAME_FIELDS = 2;
+const FLAGS_MAX = STREAM_DELETED | STREAM_SAME_FIELDS;
 
 const check = new ListpackCheck();
 const element = new ListpackElement();
@@ -19,6 +20,11 @@ const element = new ListpackElement();
 export function streamListpackFault(bytes: Uint8Array, start: number, length: number): string {
   const fault = check.fault(bytes, start, length);
   return fault !== "" ? fault : new NodeWalk(bytes, start, check.count).fault();
+}
+
+/** Whether the last node that was found sound has the encodings that Redis chooses; if not, `ListpackCheck.rebuilt` makes them so. */
+export function isNodeCanonical(): boolean {
+  return check.isCanonical;
 }
 
 /** Walks the elements of one node; what is read beyond the last element is NaN. */
@@ -51,7 +57,9 @@ class NodeWalk {
 
   /** The rest of an entry after its flags. */
   #entry(flags: number, masterFields: number): boolean {
-    if (Number.isNaN(flags) || Number.isNaN(this.#integer()) || Number.isNaN(this.#integer())) return false;
+    if (!(flags >= 0 && flags <= FLAGS_MAX) || Number.isNaN(this.#integer()) || Number.isNaN(this.#integer())) {
+      return false;
+    }
     if ((flags & STREAM_SAME_FIELDS) !== 0) return this.#skip(masterFields) && this.#integer() === masterFields + 3;
     const fields = this.#integer();
     return this.#canSkip(fields * 2) && this.#skip(fields * 2) && this.#integer() === 2 * fields + 4;

@@ -1,0 +1,467 @@
+/**
+ * Streams in paged memory: a tree of listpacks, each byte for byte what Redis 7.0 builds for the same commands, and consumer groups.
+ * Layout: stream_layout.ts for the fields, stream_listpack_check.ts for a listpack.
+ *
+ * A stream is a block that stays where it is. Entries are only ever appended, marked as deleted in place, or freed with their whole
+ * node. What needs memory gets it before anything changes, so a full arena leaves everything as it was. Freeing goes in slices.
+ * It checks nothing that a client may get wrong: an id that is appended must be above the last one.
+ */
+import { I64 } from "../base/integer.ts";
+import { type Address, type Allocator, type LiveMemory, OutOfArenaError, OWNER } from "../memory/mod.ts";
+import { ConsumerGroups } from "./consumer_groups.ts";
+import { elementEquals, LISTPACK_BYTES_MAX, LISTPACK_HEADER_BYTES, Listpacks } from "./listpack.ts";
+import { ListpackBuilder } from "./listpack_builder.ts";
+import { OrderedTree, TreeCursor, treeSize } from "./ordered_tree.ts";
+import {
+  afterEntryAt,
+  elementInteger,
+  firstEntryAt,
+  lastEntryAt,
+  readEntryId,
+  skipElements,
+  StreamEntries,
+} from "./stream_entries.ts";
+import { compareIds, copyId, newStreamId, setMinId, type StreamId } from "./stream_id.ts";
+import { NODE_WORDS, STREAM, streamLength } from "./stream_layout.ts";
+import { STREAM_DELETED, STREAM_SAME_FIELDS } from "./stream_listpack_check.ts";
+
+/** Where a listpack's counts of live and deleted entries are; the second one when the first takes one byte. */
+const COUNT_AT = LISTPACK_HEADER_BYTES;
+/** Two counters that need a byte more each. */
+const COUNTERS_ROOM_BYTES = 2;
+/** A node starts small and doubles up to this; then it grows as it must. */
+const NODE_START_BYTES = 256, NODE_GROWTH_BYTES_MAX = 4096;
+const BUILDER_BYTES_START = 4096, BUILDER_BYTES_KEPT = 1 << 20;
+
+/** Fields and values of an entry to append: slices of `bytes` as `Args` has them. */
+export interface EntryFields {
+  readonly bytes: Uint8Array;
+  readonly offsets: Int32Array;
+  readonly lengths: Int32Array;
+}
+
+/** What to trim: by length or by id. One instance is reused. */
+export class TrimRule {
+  byId = false;
+  lengthMax = 0;
+  readonly idMin: StreamId = newStreamId();
+  /** Free whole nodes only. */
+  approximate = false;
+  /** Entries to trim at most; 0 means no limit. */
+  limit = 0;
+}
+
+export class Streams {
+  readonly groups: ConsumerGroups;
+  readonly #memory: LiveMemory;
+  readonly #allocator: Allocator;
+  readonly #nodes: OrderedTree;
+  readonly #listpacks: Listpacks;
+  readonly #cursor: TreeCursor;
+  readonly #entries: StreamEntries;
+  #builder = new ListpackBuilder(BUILDER_BYTES_START);
+  readonly #integer = new I64();
+  readonly #masterId = newStreamId();
+  readonly #id = newStreamId();
+
+  constructor(memory: LiveMemory, allocator: Allocator) {
+    this.#memory = memory, this.#allocator = allocator;
+    this.#nodes = new OrderedTree(memory, allocator, OWNER.streamNode, NODE_WORDS);
+    this.#listpacks = new Listpacks(memory, allocator);
+    this.#cursor = new TreeCursor(memory, NODE_WORDS);
+    this.#entries = StreamEntries.inPlace(memory);
+    this.groups = new ConsumerGroups(memory, allocator);
+  }
+
+  create(): Address {
+    const stream = this.#allocator.allocate(STREAM.sizeBytes, OWNER.streamNode);
+    this.#memory.fill(stream, 0, 0, STREAM.sizeBytes);
+    return stream;
+  }
+
+  // ---- fields --------------------------------------------------------------------------------------------------
+
+  nodeCount(stream: Address): number {
+    return treeSize(this.#memory, stream, STREAM.nodes);
+  }
+
+  setLastId(stream: Address, id: StreamId): void {
+    this.#setId(stream, STREAM.lastId, id);
+  }
+
+  setFirstId(stream: Address, id: StreamId): void {
+    this.#setId(stream, STREAM.firstId, id);
+  }
+
+  setMaxDeletedId(stream: Address, id: StreamId): void {
+    this.#setId(stream, STREAM.maxDeletedId, id);
+  }
+
+  setAdded(stream: Address, count: I64): void {
+    this.#memory.setU32(stream, STREAM.added, count.lo), this.#memory.setU32(stream, STREAM.added + 4, count.hi >>> 0);
+  }
+
+  #setId(stream: Address, offsetBytes: number, id: StreamId): void {
+    for (let word = 0; word < 4; word++) this.#memory.setU32(stream, offsetBytes + 4 * word, id[word]);
+  }
+
+  /** For loading, after the nodes; otherwise the length follows what is appended and deleted. */
+  setLength(stream: Address, length: number): void {
+    this.#memory.setU64(stream, STREAM.length, length);
+  }
+
+  /** Makes the first entry that is not deleted the stream's first id; 0-0 when there is none. */
+  updateFirstId(stream: Address): void {
+    const entries = this.#entries;
+    const found = streamLength(this.#memory, stream) > 0 && entries.open(stream, null, null, false).next();
+    this.setFirstId(stream, found ? entries.id : setMinId(this.#id));
+  }
+
+  /** The id of the last entry that is not deleted; false when there is none. */
+  readLastEntryId(stream: Address, into: StreamId): boolean {
+    const entries = this.#entries;
+    if (streamLength(this.#memory, stream) === 0 || !entries.open(stream, null, null, true).next()) return false;
+    copyId(into, entries.id);
+    return true;
+  }
+
+  /** The id of the first entry, deleted or not; false when there is none. */
+  readFirstNodeId(stream: Address, into: StreamId): boolean {
+    const entries = this.#entries;
+    if (!entries.open(stream, null, null, false, true).next()) return false;
+    copyId(into, entries.id);
+    return true;
+  }
+
+  has(stream: Address, id: StreamId): boolean {
+    return this.#entries.open(stream, id, id, false).next();
+  }
+
+  // ---- appending -----------------------------------------------------------------------------------------------
+
+  /**
+   * Appends an entry: `pairs` fields and values from argument `from` on. `bytesMax` and `entriesMax` limit a node; 0 is no limit.
+   * @throws {OutOfArenaError} and nothing has changed
+   */
+  append(
+    stream: Address,
+    id: StreamId,
+    fields: EntryFields,
+    from: number,
+    pairs: number,
+    bytesMax: number,
+    entriesMax: number,
+  ): void {
+    const memory = this.#memory, cursor = this.#cursor;
+    let payloadBytes = 0;
+    for (let i = from; i < from + 2 * pairs; i++) payloadBytes += fields.lengths[i];
+    if (
+      cursor.open(stream, STREAM.nodes).seekLast() &&
+      this.#hasRoom(cursor.word(0) as Address, payloadBytes, bytesMax, entriesMax)
+    ) {
+      cursor.readKey(this.#masterId);
+      this.#appendTo(stream, cursor.word(0) as Address, id, fields, from, pairs);
+    } else this.#appendNode(stream, id, fields, from, pairs);
+    memory.cow.writtenBytes += payloadBytes;
+    this.#appended(stream, id);
+  }
+
+  /** Counts an entry that was appended. */
+  #appended(stream: Address, id: StreamId): void {
+    const memory = this.#memory, length = streamLength(memory, stream) + 1;
+    this.setLength(stream, length);
+    const added = (memory.u32(stream, STREAM.added) + 1) >>> 0;
+    memory.setU32(stream, STREAM.added, added);
+    if (added === 0) memory.setU32(stream, STREAM.added + 4, (memory.u32(stream, STREAM.added + 4) + 1) >>> 0);
+    this.setLastId(stream, id);
+    if (length === 1) this.setFirstId(stream, id);
+  }
+
+  #hasRoom(listpack: Address, payloadBytes: number, bytesMax: number, entriesMax: number): boolean {
+    const limit = bytesMax === 0 || bytesMax > LISTPACK_BYTES_MAX ? LISTPACK_BYTES_MAX : bytesMax;
+    if (this.#listpacks.bytes(listpack) + payloadBytes >= limit) return false;
+    if (entriesMax === 0) return true;
+    const bytes = this.#memory.bytesOf(listpack), place = this.#memory.placeOf(listpack);
+    return elementInteger(bytes, place + COUNT_AT) +
+        elementInteger(bytes, place + skipElements(bytes, place, COUNT_AT, 1)) < entriesMax;
+  }
+
+  #appendTo(
+    stream: Address,
+    listpack: Address,
+    id: StreamId,
+    fields: EntryFields,
+    from: number,
+    pairs: number,
+  ): void {
+    const builder = this.#begin(), same = this.#hasMasterFields(listpack, fields, from, pairs);
+    this.#buildEntry(builder, id, same, fields, from, pairs);
+    const added = builder.lengthBytes - LISTPACK_HEADER_BYTES, total = this.#listpacks.bytes(listpack) + added;
+    const roomy = this.#reserve(listpack, total + COUNTERS_ROOM_BYTES);
+    const count = elementInteger(this.#memory.bytesOf(roomy), this.#memory.placeOf(roomy) + COUNT_AT);
+    const counted = this.#setCounter(roomy, COUNT_AT, count + 1);
+    const target = this.#listpacks.appendEncoded(
+      counted,
+      builder.bytes,
+      LISTPACK_HEADER_BYTES,
+      added,
+      builder.count,
+    );
+    if (target !== listpack) this.#relink(stream, this.#masterId, target);
+  }
+
+  /** A new last node with one entry; the node that was last until now is fitted to what it holds. */
+  #appendNode(stream: Address, id: StreamId, fields: EntryFields, from: number, pairs: number): void {
+    const builder = this.#begin(), integer = this.#integer;
+    builder.appendInteger(integer.setNumber(1)), builder.appendInteger(integer.setNumber(0));
+    builder.appendInteger(integer.setNumber(pairs));
+    for (let i = from; i < from + 2 * pairs; i += 2) builder.append(fields.bytes, fields.offsets[i], fields.lengths[i]);
+    builder.appendInteger(integer.setNumber(0));
+    copyId(this.#masterId, id);
+    this.#buildEntry(builder, id, true, fields, from, pairs);
+    builder.finish();
+    this.#fitLast(stream);
+    this.addNode(stream, id, builder.bytes, 0, builder.lengthBytes, NODE_START_BYTES);
+  }
+
+  /**
+   * Adds a node whose listpack is sound: for loading. False when there is one with this id. Length and ids are the caller's business.
+   * @throws {OutOfArenaError} and nothing has changed
+   */
+  addNode(
+    stream: Address,
+    id: StreamId,
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+    roomBytes = 0,
+  ): boolean {
+    const listpack = this.#allocator.allocate(Math.max(length, roomBytes), OWNER.listpack);
+    this.#memory.copyIn(listpack, 0, bytes, start, length);
+    if (this.#insertNode(stream, id, listpack)) return true;
+    this.#allocator.free(listpack);
+    return false;
+  }
+
+  /** Puts a listpack into the tree; when there is no room, frees it. False when there is a node with this id. */
+  #insertNode(stream: Address, id: StreamId, listpack: Address): boolean {
+    try {
+      if (!this.#nodes.insert(stream, STREAM.nodes, id)) return false;
+    } catch (error) {
+      if (error instanceof OutOfArenaError) this.#allocator.free(listpack);
+      throw error;
+    }
+    this.#nodes.setWord(0, listpack);
+    return true;
+  }
+
+  #begin(): ListpackBuilder {
+    if (this.#builder.bytes.length > BUILDER_BYTES_KEPT) this.#builder = new ListpackBuilder(BUILDER_BYTES_START);
+    this.#builder.reset();
+    return this.#builder;
+  }
+
+  /** Flags, id, fields and values, number of elements; the id counts from `#masterId`. */
+  #buildEntry(
+    builder: ListpackBuilder,
+    id: StreamId,
+    same: boolean,
+    fields: EntryFields,
+    from: number,
+    pairs: number,
+  ): void {
+    const { bytes, offsets, lengths } = fields, integer = this.#integer, master = this.#masterId;
+    builder.appendInteger(integer.setNumber(same ? STREAM_SAME_FIELDS : 0));
+    builder.appendInteger(setDifference(integer, id, master, 0));
+    builder.appendInteger(setDifference(integer, id, master, 2));
+    if (!same) builder.appendInteger(integer.setNumber(pairs));
+    for (let i = from; i < from + 2 * pairs; i += 2) {
+      if (!same) builder.append(bytes, offsets[i], lengths[i]);
+      builder.append(bytes, offsets[i + 1], lengths[i + 1]);
+    }
+    builder.appendInteger(integer.setNumber(same ? pairs + 3 : 2 * pairs + 4));
+  }
+
+  #hasMasterFields(listpack: Address, fields: EntryFields, from: number, pairs: number): boolean {
+    const bytes = this.#memory.bytesOf(listpack), place = this.#memory.placeOf(listpack);
+    let at = skipElements(bytes, place, COUNT_AT, 2);
+    if (elementInteger(bytes, place + at) !== pairs) return false;
+    for (let i = from; i < from + 2 * pairs; i += 2) {
+      at = skipElements(bytes, place, at, 1);
+      if (!elementEquals(bytes, place, at, fields.bytes, fields.offsets[i], fields.lengths[i])) return false;
+    }
+    return true;
+  }
+
+  /** Room in the listpack's block, which doubles while it is small. */
+  #reserve(listpack: Address, sizeBytes: number): Address {
+    const allocated = this.#allocator.allocatedBytes(listpack);
+    if (sizeBytes <= allocated) return listpack;
+    return this.#listpacks.reserve(listpack, Math.max(sizeBytes, Math.min(2 * allocated, NODE_GROWTH_BYTES_MAX)));
+  }
+
+  #fitLast(stream: Address): void {
+    const cursor = this.#cursor.open(stream, STREAM.nodes);
+    if (!cursor.seekLast()) return;
+    const listpack = cursor.word(0) as Address, fitted = this.#listpacks.fit(listpack);
+    if (fitted === listpack) return;
+    cursor.readKey(this.#id);
+    this.#relink(stream, this.#id, fitted);
+  }
+
+  #relink(stream: Address, masterId: StreamId, listpack: Address): void {
+    this.#nodes.find(stream, STREAM.nodes, masterId);
+    this.#nodes.setWord(0, listpack);
+  }
+
+  /** Sets a counter of the master entry. Its block may move, but only when `#reserve` has not made room for COUNTERS_ROOM_BYTES. */
+  #setCounter(listpack: Address, at: number, count: number): Address {
+    if (count < 0x80 && this.#memory.u8(listpack, at) < 0x80) {
+      this.#memory.setU8(listpack, at, count);
+      return listpack;
+    }
+    return this.#listpacks.replaceInteger(listpack, at, this.#integer.setNumber(count));
+  }
+
+  /** Moves `deleted` entries from the count of live ones to that of deleted ones. The listpack has room for it. */
+  #countDeleted(listpack: Address, deleted: number): Address {
+    const bytes = this.#memory.bytesOf(listpack), place = this.#memory.placeOf(listpack);
+    const live = elementInteger(bytes, place + COUNT_AT), deletedAt = skipElements(bytes, place, COUNT_AT, 1);
+    const marked = elementInteger(bytes, place + deletedAt);
+    // The count that grows goes first: only it may need the room.
+    return this.#setCounter(this.#setCounter(listpack, deletedAt, marked + deleted), COUNT_AT, live - deleted);
+  }
+
+  // ---- deleting ------------------------------------------------------------------------------------------------
+
+  /** Deletes an entry; false when it is not there. The stream's first and largest deleted ids are the caller's business. */
+  delete(stream: Address, id: StreamId): boolean {
+    const entries = this.#entries;
+    if (!entries.open(stream, id, id, false).next()) return false;
+    const listpack = entries.node, masterId = entries.masterId;
+    if (elementInteger(entries.bytes, this.#memory.placeOf(listpack) + COUNT_AT) === 1) {
+      this.#nodes.find(stream, STREAM.nodes, masterId);
+      this.#nodes.removeFound(stream, STREAM.nodes);
+      this.#listpacks.free(listpack);
+    } else {
+      const roomy = this.#listpacks.reserve(listpack, this.#listpacks.bytes(listpack) + COUNTERS_ROOM_BYTES);
+      this.#memory.setU8(roomy, entries.entryAt, entries.flags | STREAM_DELETED);
+      const counted = this.#countDeleted(roomy, 1);
+      if (counted !== listpack) this.#relink(stream, masterId, counted);
+    }
+    this.setLength(stream, streamLength(this.#memory, stream) - 1);
+    return true;
+  }
+
+  /** Trims from the front; returns how many entries went. The order of checks is Redis's (streamTrim). */
+  trim(stream: Address, rule: TrimRule): number {
+    const nodes = this.#nodes;
+    let deleted = 0;
+    while (nodes.findFirst(stream, STREAM.nodes)) {
+      const length = streamLength(this.#memory, stream);
+      if (!rule.byId && length <= rule.lengthMax) break;
+      const listpack = nodes.word(0) as Address;
+      const live = elementInteger(this.#memory.bytesOf(listpack), this.#memory.placeOf(listpack) + COUNT_AT);
+      if (rule.limit !== 0 && deleted + live > rule.limit) break;
+      nodes.readKey(this.#masterId);
+      if (!this.#mayGoWhole(listpack, live, length, rule)) {
+        if (!rule.approximate) deleted += this.#trimNode(stream, listpack, rule);
+        break;
+      }
+      nodes.removeFound(stream, STREAM.nodes);
+      this.#listpacks.free(listpack);
+      this.setLength(stream, length - live);
+      deleted += live;
+    }
+    if (deleted > 0) this.updateFirstId(stream);
+    return deleted;
+  }
+
+  #mayGoWhole(listpack: Address, live: number, length: number, rule: TrimRule): boolean {
+    if (!rule.byId) return length - live >= rule.lengthMax;
+    const bytes = this.#memory.bytesOf(listpack), place = this.#memory.placeOf(listpack);
+    readEntryId(bytes, place, lastEntryAt(bytes, place), this.#masterId, this.#id);
+    return compareIds(this.#id, rule.idMin) < 0;
+  }
+
+  /** Marks entries at the front of a node as deleted. */
+  #trimNode(stream: Address, listpack: Address, rule: TrimRule): number {
+    const memory = this.#memory, length = streamLength(memory, stream);
+    const roomy = this.#listpacks.reserve(listpack, this.#listpacks.bytes(listpack) + COUNTERS_ROOM_BYTES);
+    const bytes = memory.bytesOf(roomy), place = memory.placeOf(roomy), end = this.#listpacks.bytes(roomy) - 1;
+    let deleted = 0;
+    for (let at = firstEntryAt(bytes, place); at < end; at = afterEntryAt(bytes, place, at)) {
+      if (!rule.byId && length - deleted <= rule.lengthMax) break;
+      readEntryId(bytes, place, at, this.#masterId, this.#id);
+      if (rule.byId && compareIds(this.#id, rule.idMin) >= 0) break;
+      const flags = bytes[place + at];
+      if ((flags & STREAM_DELETED) !== 0) continue;
+      memory.setU8(roomy, at, flags | STREAM_DELETED);
+      deleted++;
+    }
+    const counted = deleted > 0 ? this.#countDeleted(roomy, deleted) : roomy;
+    if (counted !== listpack) this.#relink(stream, this.#masterId, counted);
+    this.setLength(stream, length - deleted);
+    return deleted;
+  }
+
+  // ---- as a whole ----------------------------------------------------------------------------------------------
+
+  /** Frees up to about `blocksMax` blocks; true when the stream is gone. */
+  freeSome(stream: Address, blocksMax: number): boolean {
+    const freed = this.#nodes.freeSome(stream, STREAM.nodes, blocksMax, true);
+    if (freed >= blocksMax || !this.groups.freeSome(stream, blocksMax - freed)) return false;
+    this.#allocator.free(stream);
+    return true;
+  }
+
+  /** Roughly how many blocks freeing it takes. */
+  freeEffort(stream: Address): number {
+    return this.nodeCount(stream) + this.groups.effort(stream) + 1;
+  }
+
+  /** A deep copy, groups included. @throws {OutOfArenaError} and what was copied is freed */
+  copy(stream: Address): Address {
+    const copy = this.create();
+    try {
+      this.#memory.copy(stream, STREAM.length, copy, STREAM.length, STREAM.groups - STREAM.length);
+      this.#copyNodes(stream, copy);
+      this.groups.copyAll(stream, copy);
+    } catch (error) {
+      if (error instanceof OutOfArenaError) this.freeSome(copy, Infinity);
+      throw error;
+    }
+    return copy;
+  }
+
+  #copyNodes(stream: Address, copy: Address): void {
+    const cursor = this.#cursor.open(stream, STREAM.nodes), id = this.#id;
+    for (let more = cursor.seekFirst(); more; more = cursor.next()) {
+      cursor.readKey(id);
+      this.#insertNode(copy, id, this.#listpacks.copy(cursor.word(0) as Address));
+    }
+  }
+
+  /** Bytes of all blocks; with `samples`, those of listpacks are estimated from the first ones and the last one. */
+  memoryUsage(stream: Address, samples: number): number {
+    return this.#allocator.allocatedBytes(stream) + this.#nodes.nodeBytes(stream, STREAM.nodes) +
+      this.#listpackBytes(stream, samples) + this.groups.memoryUsage(stream);
+  }
+
+  #listpackBytes(stream: Address, samples: number): number {
+    const cursor = this.#cursor.open(stream, STREAM.nodes), count = this.nodeCount(stream);
+    let bytes = 0, seen = 0;
+    for (let more = cursor.seekFirst(); more && (samples === 0 || seen < samples); more = cursor.next(), seen++) {
+      bytes += this.#allocator.allocatedBytes(cursor.word(0) as Address);
+    }
+    if (seen === count || seen === 0) return bytes;
+    cursor.seekLast();
+    return Math.floor(bytes / seen) * (count - 1) + this.#allocator.allocatedBytes(cursor.word(0) as Address);
+  }
+}
+
+/** `into` = words `word` and `word + 1` of `id` minus those of `base`, as 64 bits. */
+function setDifference(into: I64, id: StreamId, base: StreamId, word: number): I64 {
+  const low = id[word + 1] - base[word + 1];
+  return into.set(id[word] - base[word] - (low < 0 ? 1 : 0), low);
+}
