@@ -10,11 +10,14 @@ import { AofManifest, ManifestCorruptError, persistManifest, readManifest } from
 import { type RdbCorruptError, RdbLoad } from "../persistence/rdb/rdb_loader.ts";
 import type { Args } from "../resp/args.ts";
 import type { Client } from "./client.ts";
+import { LoadHelper } from "./load_helper.ts";
 import type { Server } from "./server.ts";
 
 /** Time that one slice of loading may take before clients get their turn, which takes a millisecond or two in any case. */
 const SLICE_US = 40_000;
 const STEP_BYTES = 256 * 1024;
+/** Smaller files are loaded before a thread would have started. */
+const HELPED_BYTES_MIN = 64 * 1024 * 1024;
 
 const ADVICE =
   "The file is untouched: restore it from a backup, or move it away to start empty; redis-check-rdb says more.";
@@ -33,6 +36,7 @@ export class Loading {
   lastKeysExpired = 0;
   lastAofBytes = { currentBytes: 0, baseBytes: 0 };
   #replayClient: Client | null = null;
+  #helper: LoadHelper | null = null;
 
   constructor(server: Server) {
     this.#server = server;
@@ -41,13 +45,19 @@ export class Loading {
   /** Runs steps until done, a slice at a time. @throws {LoadFailedError} */
   async inSlices(load: { step(budgetBytes: number): boolean; loadedBytes: number; totalBytes: number }): Promise<void> {
     this.#begin(load);
+    const server = this.#server;
+    if (load.totalBytes >= HELPED_BYTES_MIN) {
+      this.#helper = new LoadHelper(server.memory, server.system.startTouchThread, (text) => server.log.warning(text));
+    }
     try {
       while (!this.#slice(load)) {
-        if (this.#server.isStopped) return;
-        await new Promise<void>((resolve) => this.#server.clock.setTimer(0, resolve));
-        this.#server.keyspace.expiryEnabled = false;
+        if (server.isStopped) return;
+        await new Promise<void>((resolve) => server.clock.setTimer(0, resolve));
+        server.keyspace.expiryEnabled = false;
       }
     } finally {
+      this.#helper?.end();
+      this.#helper = null;
       this.#end();
     }
   }
@@ -86,7 +96,10 @@ export class Loading {
     // With a delay for each key (a test's) a step is a key.
     const budget = server.settings.keyLoadDelayMicroseconds !== 0 ? 1 : STEP_BYTES;
     try {
-      do if (load.step(budget)) return true; while (server.nowUs() < untilUs);
+      do {
+        if (load.step(budget)) return true;
+        this.#helper?.advance();
+      } while (server.nowUs() < untilUs);
     } catch (error) {
       throw this.#explained(error);
     }
