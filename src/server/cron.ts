@@ -111,6 +111,7 @@ export class Cron {
   #everySecond(nowMs: number): void {
     const server = this.#server, timeoutMs = server.settings.timeoutSeconds * 1000;
     this.#releaseFramesWhenIdle();
+    server.migrateLinks.closeIdle(nowMs);
     for (const client of server.clients.values()) {
       const idleMs = nowMs - client.lastInteractionMs;
       if (timeoutMs > 0 && idleMs > timeoutMs && !client.isMonitor && !client.postponed && client.waiting === null) {

@@ -40,6 +40,7 @@ import { type Address, Allocator, DebugMemory, LiveMemory } from "../memory/mod.
 import type { Args } from "../resp/args.ts";
 import { PARSE } from "../resp/request_parser.ts";
 import { Blocking } from "./blocking.ts";
+import { MigrateLinks } from "./migrate_link.ts";
 import { Client, type ClientHost } from "./client.ts";
 import { adminCommands } from "./commands/mod.ts";
 import type { Config } from "./config/config.ts";
@@ -101,6 +102,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   readonly cron: Cron;
   readonly pause: Pause;
   readonly blocking: Blocking;
+  readonly migrateLinks: MigrateLinks;
   readonly eviction: Eviction;
   readonly statistics: Statistics = new Statistics();
   readonly slowlog: Slowlog = new Slowlog();
@@ -165,6 +167,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.dispatcher = new Dispatcher(this);
     this.pause = new Pause(this);
     this.blocking = new Blocking(this);
+    this.migrateLinks = new MigrateLinks(this.network, this.clock);
     this.eviction = new Eviction(this);
     this.persistence = new Persistence(this, options.spawnSnapshotChild);
     this.cron = new Cron(this);
@@ -222,6 +225,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.isStopped = true;
     this.cron.stop();
     this.blocking.stop();
+    this.migrateLinks.closeAll();
     this.persistence.terminate();
     for (const listener of this.#listeners.values()) listener.close();
     for (const client of [...this.clients.values()]) client.close();

@@ -213,7 +213,7 @@ function statsFields(server: Server): Field[] {
     ["pubsubshard_channels", 0],
     ["latest_fork_usec", Math.round(statistics.latestForkUs)],
     ["total_forks", statistics.forks],
-    ["migrate_cached_sockets", 0],
+    ["migrate_cached_sockets", server.migrateLinks.count],
     ["slave_expires_tracked_keys", 0],
     ["active_defrag_hits", 0],
     ["active_defrag_misses", 0],

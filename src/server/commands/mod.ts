@@ -9,6 +9,7 @@ import { debugCommands } from "./debug_commands.ts";
 import { infoCommands } from "./info.ts";
 import { latencyCommands } from "./latency_commands.ts";
 import { memoryCommands } from "./memory_commands.ts";
+import { migrateCommands } from "./migrate.ts";
 import { monitorCommands } from "./monitor.ts";
 import { objectHelp } from "./help.ts";
 import { pagesCommands } from "./pages_commands.ts";
@@ -26,6 +27,7 @@ export function adminCommands(server: Server): Handlers {
     ...commandCommands(server),
     ...slowlogCommands(server),
     ...latencyCommands(server),
+    ...migrateCommands(server),
     ...monitorCommands(server),
     ...infoCommands(server),
     ...memoryCommands(server),
