@@ -388,10 +388,12 @@ export class Listpacks {
     return this.#grow(lp, sizeBytes);
   }
 
-  /** Moves it to the smallest block that holds it; it stays where it is when the arena is full. */
-  fit(lp: Address): Address {
-    const total = this.bytes(lp);
-    return this.#allocator.sizeFor(total) < this.#allocator.allocatedBytes(lp) ? this.#moveIfRoom(lp, total) : lp;
+  /** Moves it to the smallest block that holds it and `spareBytes` more; it stays where it is when the arena is full. */
+  fit(lp: Address, spareBytes: number): Address {
+    const sizeBytes = this.bytes(lp) + spareBytes;
+    return this.#allocator.sizeFor(sizeBytes) < this.#allocator.allocatedBytes(lp)
+      ? this.#moveIfRoom(lp, sizeBytes)
+      : lp;
   }
 
   /** Inserts before the element at `at` (or at the end, for the place of the end). */
@@ -411,12 +413,18 @@ export class Listpacks {
 
   replace(lp: Address, at: number, source: Uint8Array, start: number, length: number): Address {
     this.#encoder.ofBytes(source, start, length);
-    return this.#splice(lp, at, this.#afterElement(lp, at), source, start, 0);
+    return this.#shrink(this.#splice(lp, at, this.#afterElement(lp, at), source, start, 0));
   }
 
   replaceInteger(lp: Address, at: number, value: I64): Address {
     this.#encoder.ofInteger(value);
-    return this.#splice(lp, at, this.#afterElement(lp, at), this.#encoder.head, 0, 0);
+    return this.#shrink(this.#splice(lp, at, this.#afterElement(lp, at), this.#encoder.head, 0, 0));
+  }
+
+  /** `replaceInteger` for a block that has the room: it stays where it is. */
+  replaceIntegerInPlace(lp: Address, at: number, value: I64): void {
+    this.#encoder.ofInteger(value);
+    this.#splice(lp, at, this.#afterElement(lp, at), this.#encoder.head, 0, 0);
   }
 
   /** Deletes up to `count` elements from `at` on; `this.at` is the place of what followed them then, or -1. */
@@ -429,7 +437,7 @@ export class Listpacks {
     this.#memory.copy(lp, end, lp, at, this.bytes(lp) - end);
     this.#memory.setU32(lp, 0, total);
     this.#setCount(lp, before);
-    const moved = this.#shrink(lp, total);
+    const moved = this.#shrink(lp);
     this.at = this.#memory.u8(moved, at) === LISTPACK_END ? NONE_AT : at;
     return moved;
   }
@@ -470,7 +478,7 @@ export class Listpacks {
     memory.setU32(target, 0, total);
     if (added !== 0) this.#setCount(target, count);
     this.at = at;
-    return added === 0 && total < oldTotal ? this.#shrink(target, total) : target;
+    return target;
   }
 
   /** The count after `added` more, or COUNT_UNKNOWN. Once unknown it is counted again only when it may have become known. */
@@ -492,16 +500,16 @@ export class Listpacks {
     return this.#move(lp, total, this.bytes(lp));
   }
 
-  #shrink(lp: Address, total: number): Address {
-    const allocated = this.#allocator.allocatedBytes(lp);
+  #shrink(lp: Address): Address {
+    const allocated = this.#allocator.allocatedBytes(lp), total = this.bytes(lp);
     if (allocated < SHRINK_BYTES_MIN || total * 2 > allocated || this.#memory.snapshotLive) return lp;
     return this.#moveIfRoom(lp, total);
   }
 
   /** Moves it to a smaller block; with the arena full it stays where it is: deleting must not need memory. */
-  #moveIfRoom(lp: Address, total: number): Address {
+  #moveIfRoom(lp: Address, sizeBytes: number): Address {
     try {
-      return this.#move(lp, total, total);
+      return this.#move(lp, sizeBytes, this.bytes(lp));
     } catch (error) {
       if (error instanceof OutOfArenaError) return lp;
       throw error;

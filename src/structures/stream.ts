@@ -3,7 +3,8 @@
  * Layout: stream_layout.ts for the fields, stream_listpack_check.ts for a listpack.
  *
  * A stream is a block that stays where it is. Entries are only ever appended, marked as deleted in place, or freed with their whole
- * node. What needs memory gets it before anything changes, so a full arena leaves everything as it was. Freeing goes in slices.
+ * node. What needs memory gets it before anything changes, so a full arena leaves everything as it was; deleting and trimming need
+ * none: each node's block has SPARE_BYTES for its counts to grow. Freeing goes in slices.
  * It checks nothing that a client may get wrong: an id that is appended must be above the last one.
  */
 import { I64 } from "../base/integer.ts";
@@ -27,8 +28,8 @@ import { STREAM_DELETED, STREAM_SAME_FIELDS } from "./stream_listpack_check.ts";
 
 /** Where a listpack's counts of live and deleted entries are; the second one when the first takes one byte. */
 const COUNT_AT = LISTPACK_HEADER_BYTES;
-/** Two counters that need a byte more each. */
-const COUNTERS_ROOM_BYTES = 2;
+/** What the two counts together may take more than now, however many of the entries are deleted (5 bytes an integer at most). */
+const SPARE_BYTES = 4;
 /** A node starts small and doubles up to this; then it grows as it must. */
 const NODE_START_BYTES = 256, NODE_GROWTH_BYTES_MAX = 4096;
 const BUILDER_BYTES_START = 4096, BUILDER_BYTES_KEPT = 1 << 20;
@@ -196,18 +197,12 @@ export class Streams {
   ): void {
     const builder = this.#begin(), same = this.#hasMasterFields(listpack, fields, from, pairs);
     this.#buildEntry(builder, id, same, fields, from, pairs);
-    const added = builder.lengthBytes - LISTPACK_HEADER_BYTES, total = this.#listpacks.bytes(listpack) + added;
-    const roomy = this.#reserve(listpack, total + COUNTERS_ROOM_BYTES);
+    const added = builder.lengthBytes - LISTPACK_HEADER_BYTES;
+    const roomy = this.#reserve(listpack, this.#listpacks.bytes(listpack) + added + SPARE_BYTES);
+    if (roomy !== listpack) this.#relink(stream, this.#masterId, roomy);
     const count = elementInteger(this.#memory.bytesOf(roomy), this.#memory.placeOf(roomy) + COUNT_AT);
-    const counted = this.#setCounter(roomy, COUNT_AT, count + 1);
-    const target = this.#listpacks.appendEncoded(
-      counted,
-      builder.bytes,
-      LISTPACK_HEADER_BYTES,
-      added,
-      builder.count,
-    );
-    if (target !== listpack) this.#relink(stream, this.#masterId, target);
+    this.#setCounter(roomy, COUNT_AT, count + 1);
+    this.#listpacks.appendEncoded(roomy, builder.bytes, LISTPACK_HEADER_BYTES, added, builder.count);
   }
 
   /** A new last node with one entry; the node that was last until now is fitted to what it holds. */
@@ -236,23 +231,16 @@ export class Streams {
     length: number,
     roomBytes = 0,
   ): boolean {
-    const listpack = this.#allocator.allocate(Math.max(length, roomBytes), OWNER.listpack);
+    const listpack = this.#allocator.allocate(Math.max(length + SPARE_BYTES, roomBytes), OWNER.listpack);
     this.#memory.copyIn(listpack, 0, bytes, start, length);
-    if (this.#insertNode(stream, id, listpack)) return true;
-    this.#allocator.free(listpack);
-    return false;
-  }
-
-  /** Puts a listpack into the tree; when there is no room, frees it. False when there is a node with this id. */
-  #insertNode(stream: Address, id: StreamId, listpack: Address): boolean {
+    let isNew = false;
     try {
-      if (!this.#nodes.insert(stream, STREAM.nodes, id)) return false;
-    } catch (error) {
-      if (error instanceof OutOfArenaError) this.#allocator.free(listpack);
-      throw error;
+      isNew = this.#nodes.insert(stream, STREAM.nodes, id);
+    } finally {
+      if (!isNew) this.#allocator.free(listpack);
     }
-    this.#nodes.setWord(0, listpack);
-    return true;
+    if (isNew) this.#nodes.setWord(0, listpack);
+    return isNew;
   }
 
   #begin(): ListpackBuilder {
@@ -303,7 +291,7 @@ export class Streams {
   #fitLast(stream: Address): void {
     const cursor = this.#cursor.open(stream, STREAM.nodes);
     if (!cursor.seekLast()) return;
-    const listpack = cursor.word(0) as Address, fitted = this.#listpacks.fit(listpack);
+    const listpack = cursor.word(0) as Address, fitted = this.#listpacks.fit(listpack, SPARE_BYTES);
     if (fitted === listpack) return;
     cursor.readKey(this.#id);
     this.#relink(stream, this.#id, fitted);
@@ -314,22 +302,19 @@ export class Streams {
     this.#nodes.setWord(0, listpack);
   }
 
-  /** Sets a counter of the master entry. Its block may move, but only when `#reserve` has not made room for COUNTERS_ROOM_BYTES. */
-  #setCounter(listpack: Address, at: number, count: number): Address {
-    if (count < 0x80 && this.#memory.u8(listpack, at) < 0x80) {
-      this.#memory.setU8(listpack, at, count);
-      return listpack;
-    }
-    return this.#listpacks.replaceInteger(listpack, at, this.#integer.setNumber(count));
+  /** Sets a counter of the master entry. */
+  #setCounter(listpack: Address, at: number, count: number): void {
+    if (count < 0x80 && this.#memory.u8(listpack, at) < 0x80) this.#memory.setU8(listpack, at, count);
+    else this.#listpacks.replaceIntegerInPlace(listpack, at, this.#integer.setNumber(count));
   }
 
-  /** Moves `deleted` entries from the count of live ones to that of deleted ones. The listpack has room for it. */
-  #countDeleted(listpack: Address, deleted: number): Address {
+  /** Moves `deleted` entries from the count of live ones to that of deleted ones. */
+  #countDeleted(listpack: Address, deleted: number): void {
     const bytes = this.#memory.bytesOf(listpack), place = this.#memory.placeOf(listpack);
     const live = elementInteger(bytes, place + COUNT_AT), deletedAt = skipElements(bytes, place, COUNT_AT, 1);
-    const marked = elementInteger(bytes, place + deletedAt);
-    // The count that grows goes first: only it may need the room.
-    return this.#setCounter(this.#setCounter(listpack, deletedAt, marked + deleted), COUNT_AT, live - deleted);
+    const before = elementInteger(bytes, place + deletedAt);
+    this.#setCounter(listpack, deletedAt, before + deleted);
+    this.#setCounter(listpack, COUNT_AT, live - deleted);
   }
 
   // ---- deleting ------------------------------------------------------------------------------------------------
@@ -344,10 +329,8 @@ export class Streams {
       this.#nodes.removeFound(stream, STREAM.nodes);
       this.#listpacks.free(listpack);
     } else {
-      const roomy = this.#listpacks.reserve(listpack, this.#listpacks.bytes(listpack) + COUNTERS_ROOM_BYTES);
-      this.#memory.setU8(roomy, entries.entryAt, entries.flags | STREAM_DELETED);
-      const counted = this.#countDeleted(roomy, 1);
-      if (counted !== listpack) this.#relink(stream, masterId, counted);
+      this.#memory.setU8(listpack, entries.entryAt, entries.flags | STREAM_DELETED);
+      this.#countDeleted(listpack, 1);
     }
     this.setLength(stream, streamLength(this.#memory, stream) - 1);
     return true;
@@ -384,11 +367,10 @@ export class Streams {
     return compareIds(this.#id, rule.idMin) < 0;
   }
 
-  /** Marks entries at the front of a node as deleted. */
+  /** Marks entries at the front of a node, whose id is in `#masterId`, as deleted. */
   #trimNode(stream: Address, listpack: Address, rule: TrimRule): number {
     const memory = this.#memory, length = streamLength(memory, stream);
-    const roomy = this.#listpacks.reserve(listpack, this.#listpacks.bytes(listpack) + COUNTERS_ROOM_BYTES);
-    const bytes = memory.bytesOf(roomy), place = memory.placeOf(roomy), end = this.#listpacks.bytes(roomy) - 1;
+    const bytes = memory.bytesOf(listpack), place = memory.placeOf(listpack), end = this.#listpacks.bytes(listpack) - 1;
     let deleted = 0;
     for (let at = firstEntryAt(bytes, place); at < end; at = afterEntryAt(bytes, place, at)) {
       if (!rule.byId && length - deleted <= rule.lengthMax) break;
@@ -396,11 +378,10 @@ export class Streams {
       if (rule.byId && compareIds(this.#id, rule.idMin) >= 0) break;
       const flags = bytes[place + at];
       if ((flags & STREAM_DELETED) !== 0) continue;
-      memory.setU8(roomy, at, flags | STREAM_DELETED);
+      memory.setU8(listpack, at, flags | STREAM_DELETED);
       deleted++;
     }
-    const counted = deleted > 0 ? this.#countDeleted(roomy, deleted) : roomy;
-    if (counted !== listpack) this.#relink(stream, this.#masterId, counted);
+    if (deleted > 0) this.#countDeleted(listpack, deleted);
     this.setLength(stream, length - deleted);
     return deleted;
   }
@@ -438,7 +419,8 @@ export class Streams {
     const cursor = this.#cursor.open(stream, STREAM.nodes), id = this.#id;
     for (let more = cursor.seekFirst(); more; more = cursor.next()) {
       cursor.readKey(id);
-      this.#insertNode(copy, id, this.#listpacks.copy(cursor.word(0) as Address));
+      const listpack = cursor.word(0) as Address, length = this.#listpacks.bytes(listpack);
+      this.addNode(copy, id, this.#memory.bytesOf(listpack), this.#memory.placeOf(listpack), length);
     }
   }
 
