@@ -22,6 +22,10 @@ export type Part = Uint8Array | string | number;
 export interface Propagation {
   /** Log this instead of the request; called more than once, these, in order. */
   replace(...parts: Part[]): void;
+  /** Log the request with this in place of argument `index`: the id that XADD made up. The bytes are copied; at most 4 arguments. */
+  replaceArgument(index: number, bytes: Uint8Array, length: number): void;
+  /** False when nothing is logged, so that commands for it need not be made up. */
+  readonly isWanted: boolean;
   /** Log nothing, although something changed. */
   suppress(): void;
   /** Log the request although nothing changed. */

@@ -6,7 +6,7 @@
  */
 import { ascii, utf8Encode } from "../base/bytes.ts";
 import { formatDouble17 } from "../base/double.ts";
-import { formatI64, formatInteger, I64 } from "../base/integer.ts";
+import { formatI64, formatInteger, I64, integerTextBytes } from "../base/integer.ts";
 
 /** Codes that Redis's error replies begin with, in place of ERR. */
 const ERROR_CODE =
@@ -90,6 +90,7 @@ export class ReplyWriter {
 
   /** A double in RESP3, its text as a bulk in RESP2. */
   double(value: number): void {
+    if (Number.isSafeInteger(value) && !Object.is(value, -0)) return this.#wholeDouble(value);
     const text = formatDouble17(value);
     if (this.protocol === 2) return this.text(text);
     this.#line(TYPE_BYTE.double, text);
@@ -183,8 +184,8 @@ export class ReplyWriter {
   }
 
   /**
-   * Leaves room for an array header whose count is not known yet; returns the mark that `setDeferredArray` or
-   * `setDeferredSet` takes.
+   * Leaves room for an array header whose count is not known yet; returns the mark that `setDeferredArray`, `setDeferredSet`
+   * or `setDeferredMap` takes.
    * What is written in between is moved once, when the count is set.
    */
   deferArray(): number {
@@ -197,6 +198,12 @@ export class ReplyWriter {
 
   setDeferredSet(mark: number, count: number): void {
     this.#setDeferred(mark, this.protocol === 2 ? TYPE_BYTE.array : TYPE_BYTE.set, count);
+  }
+
+  /** A map of `pairs` pairs; an array twice as long in RESP2. */
+  setDeferredMap(mark: number, pairs: number): void {
+    if (this.protocol === 2) this.#setDeferred(mark, TYPE_BYTE.array, pairs * 2);
+    else this.#setDeferred(mark, TYPE_BYTE.map, pairs);
   }
 
   #setDeferred(mark: number, type: number, count: number): void {
@@ -250,6 +257,15 @@ export class ReplyWriter {
   #crlf(): void {
     this.buffer[this.length++] = CR;
     this.buffer[this.length++] = LF;
+  }
+
+  /** A double whose text is an integer's. */
+  #wholeDouble(value: number): void {
+    this.#ensure(2 * HEADER_BYTES_MAX);
+    if (this.protocol !== 2) return this.#header(TYPE_BYTE.double, value);
+    this.#header(TYPE_BYTE.bulk, integerTextBytes(value));
+    this.length = formatInteger(value, this.buffer, this.length);
+    this.#crlf();
   }
 
   #copy(bytes: Uint8Array, offset: number, length: number): void {

@@ -4,6 +4,7 @@
  * A unit is what must be applied whole: one command with what it caused (expired keys' DELs, …), or a transaction. The commands of a
  * unit are encoded as RESP into one scratch buffer; at its end they go to the log, between MULTI and EXEC when there are several.
  */
+import { assert } from "../base/assert.ts";
 import { ascii, utf8Encode } from "../base/bytes.ts";
 import { formatInteger } from "../base/integer.ts";
 import type { Part, Propagation } from "../commands/context.ts";
@@ -20,6 +21,8 @@ const EXEC = ascii("*1\r\n$4\r\nEXEC\r\n");
 const SCRATCH_BYTES_START = 64 * 1024;
 const SCRATCH_BYTES_KEPT = 1 << 20;
 const HEADER_BYTES_MAX = 24;
+/** Arguments of a request that may be replaced, and the bytes of each. */
+const REPLACED_MAX = 4, REPLACED_BYTES_MAX = 64;
 const STAR = 0x2a, DOLLAR = 0x24, CR = 13, LF = 10;
 
 export class Propagator implements Propagation {
@@ -31,6 +34,11 @@ export class Propagator implements Propagation {
   readonly #ends: number[] = [];
   readonly #databases: number[] = [];
   #db = 0;
+  /** Arguments that are logged in place of the request's own. */
+  readonly #argumentIndexes = new Int32Array(REPLACED_MAX);
+  readonly #argumentLengths = new Int32Array(REPLACED_MAX);
+  readonly #argumentBytes = new Uint8Array(REPLACED_MAX * REPLACED_BYTES_MAX);
+  #argumentCount = 0;
   #replaced = false;
   #suppressed = false;
   #forced = false;
@@ -40,6 +48,18 @@ export class Propagator implements Propagation {
   replace(...parts: Part[]): void {
     this.#replaced = true;
     this.also(this.#db, parts);
+  }
+
+  replaceArgument(index: number, bytes: Uint8Array, length: number): void {
+    if (this.sink === null) return;
+    const at = this.#argumentCount++;
+    assert(at < REPLACED_MAX && length <= REPLACED_BYTES_MAX, "few and short arguments are replaced");
+    this.#argumentIndexes[at] = index, this.#argumentLengths[at] = length;
+    this.#argumentBytes.set(bytes.subarray(0, length), at * REPLACED_BYTES_MAX);
+  }
+
+  get isWanted(): boolean {
+    return this.sink !== null;
   }
 
   suppress(): void {
@@ -56,12 +76,13 @@ export class Propagator implements Propagation {
   beginCommand(db: number): void {
     this.#db = db;
     this.#replaced = this.#suppressed = this.#forced = false;
+    this.#argumentCount = 0;
   }
 
   /** The command is done; `changed` says whether it changed data. */
   endCommand(args: Args, changed: boolean): void {
     if (this.sink === null || this.#replaced || this.#suppressed || !(changed || this.#forced)) return;
-    if (args.rawEnd > args.rawStart) this.#verbatim(args);
+    if (args.rawEnd > args.rawStart && this.#argumentCount === 0) this.#verbatim(args);
     else this.#encodeArgs(args);
     this.#close(this.#db);
   }
@@ -107,7 +128,17 @@ export class Propagator implements Propagation {
 
   #encodeArgs(args: Args): void {
     this.#header(STAR, args.count);
-    for (let i = 0; i < args.count; i++) this.#bulk(args.bytes, args.offsets[i], args.lengths[i]);
+    for (let i = 0; i < args.count; i++) {
+      const replaced = this.#replacementOf(i);
+      if (replaced < 0) this.#bulk(args.bytes, args.offsets[i], args.lengths[i]);
+      else this.#bulk(this.#argumentBytes, replaced * REPLACED_BYTES_MAX, this.#argumentLengths[replaced]);
+    }
+  }
+
+  /** Which replaced argument `index` is, or -1. */
+  #replacementOf(index: number): number {
+    for (let i = 0; i < this.#argumentCount; i++) if (this.#argumentIndexes[i] === index) return i;
+    return -1;
   }
 
   #header(type: number, value: number): void {
