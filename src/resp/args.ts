@@ -4,6 +4,7 @@
  */
 import { equalsIgnoreCase, latin1Decode, utf8Decode } from "../base/bytes.ts";
 import { type I64, parseI64, parseSafeInteger } from "../base/integer.ts";
+import { parseDouble } from "../base/strtod.ts";
 
 const ARGS_START = 16;
 
@@ -67,6 +68,11 @@ export class Args {
   /** A safe integer, or NaN when the argument is not one (or is beyond 2^53). */
   safeInteger(index: number): number {
     return parseSafeInteger(this.bytes, this.offsets[index], this.lengths[index]);
+  }
+
+  /** A double by strtod's rules, or NaN when the argument is none as a whole. */
+  double(index: number): number {
+    return parseDouble(this.bytes, this.offsets[index], this.lengths[index]);
   }
 
   i64(index: number, into: I64): boolean {

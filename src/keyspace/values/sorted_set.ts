@@ -8,10 +8,10 @@
  * magnitude below 2^62, else the text of "%.17g": so -0 becomes 0 there, as in Redis.
  * What `bytes`, `start` and `length` describe, and where a seek stopped, is valid until the next change.
  */
-import { compareRanges, latin1Encode } from "../../base/bytes.ts";
+import { compareRanges, latin1Decode, latin1Encode } from "../../base/bytes.ts";
 import { formatDouble17 } from "../../base/double.ts";
 import { I64 } from "../../base/integer.ts";
-import { parseDouble } from "../../base/strtod.ts";
+import { parseBound } from "../../base/strtod.ts";
 import { type Address, NONE } from "../../memory/mod.ts";
 import {
   findElement,
@@ -225,6 +225,14 @@ export class SortedSet {
     return leafScore(this.#keyspace.memory, this.#leaf, this.#slot);
   }
 
+  /** The text of that score as it is stored: in a listpack an integer has all its digits. */
+  get scoreText(): string {
+    if (this.encoding === ENCODING.skiplist) return formatDouble17(this.score);
+    const bytes = this.#bytes();
+    this.#readText(bytes, this.#place(), this.#scorePlace());
+    return latin1Decode(this.bytes, this.start, this.start + this.length);
+  }
+
   /** Reads the member where a seek stands. */
   readMember(): void {
     if (this.encoding === ENCODING.listpack) return this.#readText(this.#bytes(), this.#place(), this.#at);
@@ -335,30 +343,24 @@ export class SortedSet {
     this.#members.free(set);
   }
 
-  /** Makes a listpack a large set; true, or false when it has a member twice: then nothing has changed. */
-  grow(): boolean {
-    const size = this.size, large = this.#members.create(size);
+  /** Makes a listpack a large set. Of a member that is there twice, as in a damaged file, the first counts. */
+  grow(): void {
+    const large = this.#members.create(this.size), old = this.value;
     try {
       this.#members.start(large, true);
       const bytes = this.#bytes(), lp = this.#place();
       for (let at = firstElement(bytes, lp); at >= 0; at = this.#nextMember(bytes, lp, at)) {
         this.#readText(bytes, lp, at);
-        if (
-          !this.#members.append(large, this.#scoreAfter(bytes, lp, at), this.bytes, this.start, this.length)
-        ) {
-          this.#members.free(large);
-          return false;
-        }
+        const { bytes: member, start, length } = this;
+        this.#members.append(large, this.#scoreAfter(bytes, lp, at), member, start, length);
       }
       this.#members.finish(large);
     } catch (error) {
       this.#members.free(large);
       throw error;
     }
-    const old = this.value;
     this.#set(large, ENCODING.skiplist);
     this.#listpacks.free(old);
-    return true;
   }
 
   // ---- inside --------------------------------------------------------------------------------------------------
@@ -487,7 +489,7 @@ export class SortedSet {
   #scoreAfter(bytes: Uint8Array, lp: number, at: number): number {
     const element = this.#element;
     readElement(bytes, lp, nextElement(bytes, lp, at), element);
-    return element.isInteger ? element.integer.toNumber() : parseDouble(bytes, element.start, element.length);
+    return element.isInteger ? element.integer.toNumber() : parseBound(bytes, element.start, element.length);
   }
 
   #readText(bytes: Uint8Array, lp: number, at: number): void {

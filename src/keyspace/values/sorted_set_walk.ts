@@ -2,7 +2,7 @@
  * Walks a sorted set in live or frozen memory, for saving, rewriting and digests: from the highest score to the lowest, the order in
  * which Redis saves large ones. A member is copied out of the memory and valid until the next step.
  */
-import { parseDouble } from "../../base/strtod.ts";
+import { parseBound } from "../../base/strtod.ts";
 import { type Address, type MemoryReader, NONE } from "../../memory/mod.ts";
 import {
   lastElement,
@@ -78,7 +78,7 @@ export class SortedSetWalk {
     if (this.#place < 0) return false;
     const pack = this.#pack, element = this.#element;
     readElement(pack, 0, this.#place, element);
-    this.score = element.isInteger ? element.integer.toNumber() : parseDouble(pack, element.start, element.length);
+    this.score = element.isInteger ? element.integer.toNumber() : parseBound(pack, element.start, element.length);
     const member = previousElement(pack, 0, this.#place);
     readElement(pack, 0, member, element);
     this.bytes = element.text(pack), this.at = element.start, this.length = element.length;

@@ -17,7 +17,9 @@ import { entriesOf } from "../../structures/dict.ts";
 import type { SaveOptions } from "../rdb/rdb_saver.ts";
 import type { RdbWriter } from "../rdb/rdb_writer.ts";
 import { rewriteHash } from "./hash_rewrite.ts";
+import { rewriteList } from "./list_rewrite.ts";
 import { rewriteSet } from "./set_rewrite.ts";
+import { rewriteSortedSet } from "./sorted_set_rewrite.ts";
 
 const KEYS_PER_STEP = 1024;
 const PIECE_BYTES = 64 * 1024;
@@ -98,7 +100,9 @@ function rewriteString(out: CommandWriter, memory: MemoryReader, entry: Address)
 export const AOF_REWRITES: (AofRewrite | undefined)[] = [];
 AOF_REWRITES[TYPE.string] = rewriteString;
 AOF_REWRITES[TYPE.hash] = rewriteHash;
+AOF_REWRITES[TYPE.list] = rewriteList;
 AOF_REWRITES[TYPE.set] = rewriteSet;
+AOF_REWRITES[TYPE.zset] = rewriteSortedSet;
 
 /** Writes the data set as commands; yields now and then, like `saveRdb`. */
 export function* writeAofCommands(

@@ -6,9 +6,11 @@ import type { Database } from "../../keyspace/database.ts";
 import type { Keyspace } from "../../keyspace/keyspace.ts";
 import type { Address, MemoryReader } from "../../memory/mod.ts";
 import { hashCodec } from "./hash_codec.ts";
+import { listCodec } from "./list_codec.ts";
 import type { RdbReader } from "./rdb_reader.ts";
 import type { RdbWriter } from "./rdb_writer.ts";
 import { setCodec } from "./set_codec.ts";
+import { sortedSetCodec } from "./sorted_set_codec.ts";
 import { stringCodec } from "./string_codec.ts";
 
 /** The key a value is loaded for, and when it expires (a Unix time, or NO_EXPIRY). */
@@ -39,7 +41,7 @@ export interface RdbCodec {
   read(reader: RdbReader, typeByte: number, target: LoadTarget): Address;
 }
 
-const CODECS: readonly RdbCodec[] = [stringCodec, hashCodec, setCodec];
+const CODECS: readonly RdbCodec[] = [stringCodec, hashCodec, listCodec, setCodec, sortedSetCodec];
 const BY_TYPE: (RdbCodec | undefined)[] = [];
 const BY_TYPE_BYTE: (RdbCodec | undefined)[] = [];
 for (const codec of CODECS) {
