@@ -4,7 +4,7 @@
  */
 import type { Address } from "../memory/mod.ts";
 import type { Keyspace } from "./keyspace.ts";
-import type { ValueType } from "./value_type.ts";
+import type { SlicedFree } from "./value_type.ts";
 
 interface DictJob {
   dict: Address;
@@ -13,7 +13,7 @@ interface DictJob {
 }
 
 interface ValueJob {
-  type: ValueType;
+  type: SlicedFree;
   value: Address;
   encoding: number;
 }
@@ -34,7 +34,7 @@ export class LazyFree {
     this.#dicts.push({ dict, cursor: { slot: 0 }, left: entries });
   }
 
-  addValue(type: ValueType, value: Address, encoding: number): void {
+  addValue(type: SlicedFree, value: Address, encoding: number): void {
     this.#values.push({ type, value, encoding });
   }
 

@@ -5,14 +5,18 @@
 import type { Address } from "../memory/mod.ts";
 import type { Dict } from "../structures/dict.ts";
 
-export interface ValueType {
+/** What frees in slices. */
+export interface SlicedFree {
+  /** Frees up to `blocksMax` blocks of a value nobody can reach any more; true when done. */
+  freeSome(value: Address, encoding: number, blocksMax: number): boolean;
+}
+
+export interface ValueType extends SlicedFree {
   readonly type: number;
   /** Frees the value at once. */
   free(value: Address, encoding: number): void;
   /** Roughly how many blocks freeing takes: above 64 UNLINK frees in slices. */
   freeEffort(value: Address, encoding: number): number;
-  /** Frees up to `blocksMax` blocks of a value nobody can reach any more; true when done. */
-  freeSome(value: Address, encoding: number, blocksMax: number): boolean;
   /** A deep copy, for COPY. */
   copy(value: Address, encoding: number): Address;
   /** Bytes of all its blocks, as MEMORY USAGE counts them; `samples` 0 means exactly. */
