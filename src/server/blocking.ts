@@ -20,7 +20,7 @@ import { typeOf } from "../keyspace/entry.ts";
 import type { KeyWaits } from "../keyspace/keyspace.ts";
 import { NONE, OutOfArenaError } from "../memory/mod.ts";
 import { Args } from "../resp/args.ts";
-import type { Client } from "./client.ts";
+import { type Client, REPLY_MODE } from "./client.ts";
 import type { Server } from "./server.ts";
 
 /** The longest time a timer can be set for. */
@@ -287,7 +287,9 @@ export class Blocking implements KeyWaits {
       command.statistics.failedCalls++;
       server.errorReplied(client.reply.lastError);
     }
-    if (client.reply.length > start) server.dispatcher.applyReplyMode(client, start);
+    if (client.replyMode !== REPLY_MODE.on && client.reply.length > start) {
+      server.dispatcher.applyReplyMode(client, start);
+    }
     return result;
   }
 }

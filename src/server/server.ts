@@ -21,6 +21,7 @@ import { geoCommands } from "../commands/geo.ts";
 import { hashCommands } from "../commands/hash.ts";
 import { hyperloglogCommands } from "../commands/hyperloglog.ts";
 import { listCommands } from "../commands/list.ts";
+import { blockingListCommands } from "../commands/list_blocking.ts";
 import { type Command, CommandTable, FLAG } from "../commands/registry.ts";
 import { setCommands } from "../commands/set.ts";
 import { sortCommands } from "../commands/sort.ts";
@@ -153,6 +154,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
       bitfieldCommands,
       hyperloglogCommands,
       listCommands,
+      blockingListCommands,
       setCommands,
       hashCommands,
       sortedSetCommands,

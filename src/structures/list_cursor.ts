@@ -5,11 +5,15 @@
  * Valid until the list changes; whoever changes the list at a cursor says what holds of it then. It never changes anything.
  */
 import { assert } from "../base/assert.ts";
+import { rangesEqual } from "../base/bytes.ts";
 import { lzfDecompress } from "../base/lzf.ts";
 import { type Address, type LiveMemory, NONE } from "../memory/mod.ts";
 import {
+  ElementEncoder,
+  findElement,
   firstElement,
   lastElement,
+  LISTPACK_HEADER_BYTES,
   ListpackElement,
   nextElement,
   previousElement,
@@ -29,6 +33,11 @@ export class ListCursor {
   at = 0;
   readonly #memory: LiveMemory;
   readonly #element = new ListpackElement();
+  /** What is looked for. */
+  readonly #encoder = new ElementEncoder();
+  #wanted: Uint8Array = new Uint8Array(0);
+  #wantedAt = 0;
+  #wantedLength = 0;
   #expanded = new Uint8Array(0);
 
   constructor(memory: LiveMemory) {
@@ -45,6 +54,40 @@ export class ListCursor {
     this.#open();
     this.at = this.isPlain ? 0 : seekElement(this.bytes, this.start, offset);
     return true;
+  }
+
+  /** Goes to the first element that equals the bytes; false when there is none. */
+  seekEqual(list: Address, source: Uint8Array, start: number, length: number): boolean {
+    const memory = this.#memory;
+    this.lookFor(source, start, length);
+    for (
+      let node = memory.u32(list, LIST.head) as Address;
+      node !== NONE;
+      node = memory.u32(node, NODE.next) as Address
+    ) {
+      this.open(node);
+      this.at = this.isPlain ? 0 : findElement(this.bytes, this.start, LISTPACK_HEADER_BYTES, source, start, length, 0);
+      if (this.isPlain ? this.isMatch() : this.at >= 0) return true;
+    }
+    return false;
+  }
+
+  /** Sets what `isMatch` compares with; the bytes must stay. */
+  lookFor(source: Uint8Array, start: number, length: number): void {
+    this.#wanted = source, this.#wantedAt = start, this.#wantedLength = length;
+    this.#encoder.ofBytes(source, start, length);
+  }
+
+  /** Whether the element equals what is looked for. */
+  isMatch(): boolean {
+    const { bytes } = this, place = this.start + this.at, wanted = this.#wanted, from = this.#wantedAt;
+    if (this.isPlain) {
+      const length = this.#memory.u32(this.node, NODE.bytes);
+      return length === this.#wantedLength && rangesEqual(bytes, place, wanted, from, length);
+    }
+    const { head, headBytes, dataBytes } = this.#encoder;
+    if (bytes[place] !== head[0] || !rangesEqual(bytes, place, head, 0, headBytes)) return false;
+    return rangesEqual(bytes, place + headBytes, wanted, from, dataBytes);
   }
 
   /** Makes a node readable, at no element of it. */

@@ -327,11 +327,10 @@ export class Quicklists {
   }
 
   #plainEquals(node: Address, source: Uint8Array, start: number, length: number): boolean {
-    if (this.#memory.u32(node, NODE.bytes) !== length) return false;
     const { cursor } = this;
+    cursor.lookFor(source, start, length);
     cursor.open(node);
-    for (let i = 0; i < length; i++) if (cursor.bytes[cursor.start + i] !== source[start + i]) return false;
-    return true;
+    return cursor.isMatch();
   }
 
   // ---- inserting -----------------------------------------------------------------------------------------------

@@ -79,6 +79,13 @@ export class RdbWriter {
     if (this.#scratch.length > 1 << 20) this.#scratch = new Uint8Array(SCRATCH_BYTES_START);
   }
 
+  /** A string that is compressed in paged memory: `size` bytes that expand to `length`. */
+  compressedFrom(memory: MemoryReader, block: Address, offsetBytes: number, size: number, length: number): void {
+    if (size > this.#scratch.length) this.#scratch = new Uint8Array(size);
+    memory.copyOut(block, offsetBytes, this.#scratch, 0, size);
+    this.#lzf(this.#scratch, size, length);
+  }
+
   /** An integer as a string. */
   integer(value: I64): void {
     if (value.isSafe() && this.#smallInteger(value.toNumber())) return;
@@ -148,11 +155,15 @@ export class RdbWriter {
     // Four bytes shorter at least, or it is not worth it: Redis's rule.
     const size = lzfCompress(bytes, start, length, this.#compressed, 0, length - 4);
     if (size === 0) return false;
+    this.#lzf(this.#compressed, size, length);
+    return true;
+  }
+
+  #lzf(compressed: Uint8Array, size: number, length: number): void {
     this.byte(0xc0 | SPECIAL.lzf);
     this.length(size);
     this.length(length);
-    this.raw(this.#compressed, 0, size);
-    return true;
+    this.raw(compressed, 0, size);
   }
 
   #bigEndian32(value: number): void {

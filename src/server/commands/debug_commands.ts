@@ -20,15 +20,22 @@ import {
   valueOf,
 } from "../../keyspace/entry.ts";
 import { idleSeconds } from "../../keyspace/access_clock.ts";
-import { NONE } from "../../memory/mod.ts";
+import type { ListValues } from "../../keyspace/values/list_value.ts";
+import { type Address, NONE } from "../../memory/mod.ts";
+import { depthOf, fillOf, LIST } from "../../structures/quicklist.ts";
+import { PACKED_THRESHOLD_BYTES } from "../../structures/quicklists.ts";
+import { parseMemory } from "../config/config_numbers.ts";
 import { dictReport } from "../dict_report.ts";
 import { listpackReport } from "../listpack_report.ts";
+import { quicklistReport } from "../quicklist_report.ts";
 import { randomHex, type Server } from "../server.ts";
 import { help } from "./help.ts";
 import { debugProtocol } from "./debug_protocol.ts";
 
 /** Bytes of a DUMP payload that are not the value: type, version, checksum. */
 const PAYLOAD_FRAME_BYTES = 11;
+/** Redis refuses thresholds next to what its lengths of 32 bits hold. */
+const PACKED_THRESHOLD_BYTES_MAX = 2 ** 32 - 2 ** 20;
 const NO_DIGEST = "0".repeat(40);
 
 interface Subcommand {
@@ -50,6 +57,8 @@ export function debugCommands(server: Server): Handlers {
     "populate": { run: populate, min: 3, max: 5 },
     "object": exactly(3, object),
     "sdslen": exactly(3, sdslen),
+    "quicklist": { run: quicklist, min: 3, max: 4 },
+    "quicklist-packed-threshold": exactly(3, packedThreshold),
     "listpack": exactly(3, listpack),
     "htstats": exactly(3, htstats),
     "htstats-key": exactly(3, htstatsKey),
@@ -165,8 +174,27 @@ export function debugCommands(server: Server): Handlers {
     const access = accessOf(memory, entry), idle = server.usesLfu ? 0 : idleSeconds(access, ctx.nowMs);
     ctx.reply.status(
       `Value at:0x${(entry * 8).toString(16)} refcount:1 encoding:${ENCODING_NAMES[encodingOf(memory, entry)]} ` +
-        `serializedlength:${serializedBytes} lru:${access} lru_seconds_idle:${idle}`,
+        `serializedlength:${serializedBytes} lru:${access} lru_seconds_idle:${idle}${quicklistFields(entry)}`,
     );
+  }
+
+  /** What DEBUG OBJECT says of a list besides. */
+  function quicklistFields(entry: Address): string {
+    const { memory } = keyspace, { lists } = keyspace.types[TYPE.list] as ListValues;
+    if (typeOf(memory, entry) !== TYPE.list) return "";
+    const list = valueOf(memory, entry), nodes = lists.nodes(list), options = memory.u32(list, LIST.options);
+    return ` ql_nodes:${nodes} ql_avg_node:${(lists.length(list) / nodes).toFixed(2)} ` +
+      `ql_listpack_max:${fillOf(options)} ql_compressed:${depthOf(options) > 0 ? 1 : 0} ` +
+      `ql_uncompressed_size:${lists.contentBytes(list)}`;
+  }
+
+  function packedThreshold(ctx: CommandContext): void {
+    const parsed = parseMemory(ctx.args.latin1(2)), bytes = Number(parsed);
+    if (parsed === null || bytes > PACKED_THRESHOLD_BYTES_MAX) {
+      return ctx.reply.error("argument must be a memory value bigger than 1 and smaller than 4gb");
+    }
+    (keyspace.types[TYPE.list] as ListValues).lists.packedThresholdBytes = bytes === 0 ? PACKED_THRESHOLD_BYTES : bytes;
+    ctx.reply.ok();
   }
 
   function sdslen(ctx: CommandContext): void {
@@ -191,6 +219,15 @@ export function debugCommands(server: Server): Handlers {
     const block = valueOf(memory, entry);
     server.log.warning(`Listpack: ${listpackReport(memory.bytesOf(block), memory.placeOf(block))}`);
     ctx.reply.status("Listpack structure printed on stdout");
+  }
+
+  function quicklist(ctx: CommandContext): void {
+    const entry = ctx.lookupReadNoTouch(2), { memory } = keyspace;
+    if (entry === NONE) return ctx.reply.error(ERROR.noSuchKey);
+    if (encodingOf(memory, entry) !== ENCODING.quicklist) return ctx.reply.error("Not a quicklist encoded object.");
+    const full = ctx.args.count === 4 && leadingInteger(ctx, 3) !== 0;
+    server.log.warning(`Quicklist: ${quicklistReport(memory, valueOf(memory, entry), full)}`);
+    ctx.reply.status("Quicklist structure printed on stdout");
   }
 
   function htstats(ctx: CommandContext): void {
@@ -289,6 +326,10 @@ const debugHelp = help(
   "PROTOCOL <type>",
   "    Reply with an example of: string, integer, double, bignum, null, array, set, map,",
   "    attrib, push, verbatim, true, false.",
+  "QUICKLIST <key> [<0|1>]",
+  "    Write how a list's nodes are filled, and with 1 what is in them, to the server's log.",
+  "QUICKLIST-PACKED-THRESHOLD <size>",
+  "    Set from which size on list elements have a node of their own; 0 restores the default.",
   "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
   "    Save the data and load it again; NOSAVE loads the file as it is, NOFLUSH keeps",
   "    the data, MERGE lets loaded keys replace those that are there.",
