@@ -66,6 +66,7 @@ export class InProcessConnection implements Connection {
   readonly remoteAddress: string;
   readonly localAddress = "127.0.0.1:0";
   readonly isUnix = false;
+  readonly readsInPlace = false;
   readonly fd: number;
   readonly #network: MemoryNetwork;
   readonly #onBytes: (bytes: Uint8Array, length: number) => void;

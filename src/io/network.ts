@@ -37,6 +37,9 @@ export interface Connection {
   /** The descriptor's number where the platform tells it, otherwise a small number unique among open connections. */
   readonly fd: number;
 
+  /** A read into the sink's buffer is under way: that memory is taken until bytes come, whatever the sink does with it. */
+  readonly readsInPlace: boolean;
+
   /** Begins reading. Call once. */
   start(sink: ConnectionSink): void;
   /** No `onData` after the current turn until `resumeReading`. Bytes that were read already wait. */

@@ -18,6 +18,8 @@ import {
 } from "./network.ts";
 
 const READ_BYTES_MIN = 1;
+/** A read waits in so small a buffer of the connection's own, so that an idle client costs no more; only who sends much reads in place. */
+const SMALL_READ_BYTES = 512;
 const ERRNO_TEXT: Record<string, string> = {
   AddrInUse: "Address already in use",
   AddrNotAvailable: "Cannot assign requested address",
@@ -130,6 +132,8 @@ class SocketConnection implements Connection {
   #paused = false;
   #resume: (() => void) | null = null;
   #writing = false;
+  readonly #small = new Uint8Array(SMALL_READ_BYTES);
+  readsInPlace = false;
   #closeWhenWritten = false;
   #failed = false;
 
@@ -188,18 +192,21 @@ class SocketConnection implements Connection {
     while (!this.#closed) {
       if (this.#paused) await this.#resumed();
       if (this.#closed || this.#closeWhenWritten) return;
-      const buffer = sink.readBuffer(READ_BYTES_MIN);
+      const buffer = this.readsInPlace ? sink.readBuffer(READ_BYTES_MIN) : this.#small;
       let length: number | null;
       try {
         length = await conn.read(buffer);
       } catch (error) {
         return this.#ended(reasonOf(error));
       }
-      if (this.#paused) await this.#resumed();
-      if (this.#closed || this.#closeWhenWritten) return;
-      if (length === null) return this.#ended(null);
-      deliver(sink, buffer, length);
-      turn.request();
+      this.readsInPlace = length !== null && length >= SMALL_READ_BYTES;
+      for (let at = 0; length === null || at < length;) {
+        if (this.#paused) await this.#resumed();
+        if (this.#closed || this.#closeWhenWritten) return;
+        if (length === null) return this.#ended(null);
+        at = deliver(sink, buffer, at, length);
+        turn.request();
+      }
     }
   }
 
@@ -230,13 +237,20 @@ class SocketConnection implements Connection {
   }
 }
 
-/** Hands over what a read put into `buffer`, at the place where the sink wants it by now. */
-function deliver(sink: ConnectionSink, buffer: Uint8Array, length: number): void {
-  const wanted = sink.readBuffer(length);
-  if (wanted !== buffer && (wanted.buffer !== buffer.buffer || wanted.byteOffset !== buffer.byteOffset)) {
-    wanted.set(length === buffer.length ? buffer : buffer.subarray(0, length));
+/**
+ * Hands over what a read put into `buffer` from `at` on, at the place where the sink wants it by now, and as many bytes as it wants;
+ * returns where the rest is.
+ */
+function deliver(sink: ConnectionSink, buffer: Uint8Array, at: number, length: number): number {
+  const wanted = sink.readBuffer(length - at);
+  if (at === 0 && wanted.buffer === buffer.buffer && wanted.byteOffset === buffer.byteOffset) {
+    sink.onData(length);
+    return length;
   }
-  sink.onData(length);
+  const step = Math.min(wanted.length, length - at);
+  wanted.set(step === buffer.length ? buffer : buffer.subarray(at, at + step));
+  sink.onData(step);
+  return at + step;
 }
 
 function addressOf(address: Deno.Addr): string {

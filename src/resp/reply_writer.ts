@@ -17,7 +17,9 @@ export interface BlockReader<Block> {
   copyOut(block: Block, offsetBytes: number, target: Uint8Array, targetBytes: number, lengthBytes: number): void;
 }
 
+/** Most and least that the buffer of a client is between replies. */
 export const REPLY_BUFFER_BYTES = 16 * 1024;
+export const REPLY_BUFFER_BYTES_MIN = 1024;
 /** Lines up to this length are tried as ASCII first. */
 const SHORT_LINE_CHARS = 64;
 /** Longest line of type byte, number and CRLF. */
@@ -45,6 +47,14 @@ const FALSE_RESP3 = ascii("#f\r\n");
 export class ReplyWriter {
   buffer: Uint8Array = new Uint8Array(REPLY_BUFFER_BYTES);
   length = 0;
+  /** What the buffer is between replies; larger ones grow it until they are taken. */
+  baseBytes: number = REPLY_BUFFER_BYTES;
+  /** The most of the base that replies have used since it was reset. */
+  peakBytes = 0;
+  /** Unsent replies may be this much longer than the base, 0 for any length: beyond that they are dropped, and `overrun` is set. */
+  overflowBytesMax = 0;
+  /** The client can only be closed: part of its replies is lost. What is still written goes nowhere. */
+  overrun = false;
   /** 2 or 3. */
   protocol = 2;
   /** Error replies written so far: dispatch compares before and after a command. */
@@ -53,6 +63,8 @@ export class ReplyWriter {
   lastError = "";
   readonly #number = new Uint8Array(HEADER_BYTES_MAX + 8);
   #spare: Uint8Array | null = null;
+  #inFlightBytes = 0;
+  #inFlightBufferBytes = 0;
 
   // ---- scalars -------------------------------------------------------------------------------------------------
 
@@ -224,14 +236,42 @@ export class ReplyWriter {
   /** The filled buffer; writing goes on in another one. The caller gives it back with `reuse` when the network is done. */
   take(): Uint8Array {
     const full = this.buffer;
-    this.buffer = this.#spare ?? new Uint8Array(REPLY_BUFFER_BYTES);
+    this.#inFlightBytes = this.length, this.#inFlightBufferBytes = full.length;
+    this.notePeak();
+    this.buffer = this.#spare ?? new Uint8Array(this.baseBytes);
     this.#spare = null;
     this.length = 0;
     return full;
   }
 
   reuse(buffer: Uint8Array): void {
-    if (buffer.length === REPLY_BUFFER_BYTES) this.#spare = buffer;
+    this.#inFlightBytes = this.#inFlightBufferBytes = 0;
+    if (buffer.length === this.baseBytes) this.#spare = buffer;
+  }
+
+  notePeak(): void {
+    this.peakBytes = Math.max(this.peakBytes, Math.min(this.length, this.baseBytes));
+  }
+
+  /** Changes the base; a buffer that holds unsent replies stays until they are taken. */
+  resizeBase(bytes: number): void {
+    this.baseBytes = bytes;
+    this.#spare = null;
+    if (this.length === 0) this.buffer = new Uint8Array(bytes);
+  }
+
+  /** Replies that are not sent yet, beyond what the base holds: what output buffer limits are about. */
+  get overflowBytes(): number {
+    return Math.max(0, this.unsentBytes - this.baseBytes);
+  }
+
+  get unsentBytes(): number {
+    return this.length + this.#inFlightBytes;
+  }
+
+  /** Bytes that all its buffers take. */
+  get memoryBytes(): number {
+    return this.buffer.length + this.#inFlightBufferBytes + (this.#spare === null ? 0 : this.#spare.length);
   }
 
   // ---- inside --------------------------------------------------------------------------------------------------
@@ -241,9 +281,18 @@ export class ReplyWriter {
   }
 
   #grow(bytes: number): void {
-    const larger = new Uint8Array(Math.max(this.length + bytes, this.buffer.length * 2));
+    const tooMuch = this.overflowBytesMax > 0 && this.overflowBytes + bytes > this.overflowBytesMax;
+    if (this.overrun || tooMuch) return this.#drop(bytes);
+    const larger = new Uint8Array(Math.max(this.length + bytes, this.buffer.length * 2, REPLY_BUFFER_BYTES));
     larger.set(this.buffer.subarray(0, this.length));
     this.buffer = larger;
+  }
+
+  /** Starts over, with room for what comes next. */
+  #drop(bytes: number): void {
+    this.overrun = true;
+    this.length = 0;
+    if (bytes > this.buffer.length) this.buffer = new Uint8Array(bytes);
   }
 
   #header(type: number, value: number): void {

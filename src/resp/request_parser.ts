@@ -6,6 +6,7 @@
  * `args` point into `buffer` and stay valid until the next call of `next` or `room`. It never copies an argument, except for inline
  * requests, whose quoting may change the bytes.
  */
+import { EMPTY_BYTES } from "../base/bytes.ts";
 import { parseSafeInteger } from "../base/integer.ts";
 import { Args } from "./args.ts";
 import { splitInlineArgs } from "./inline_args.ts";
@@ -13,6 +14,8 @@ import { splitInlineArgs } from "./inline_args.ts";
 const INLINE_BYTES_MAX = 64 * 1024;
 const BUFFER_BYTES_START = 16 * 1024;
 const BIG_ARG_BYTES = 32 * 1024;
+/** Free room that is left alone, and the smallest buffer that is cut down while its client is busy. */
+const WASTE_BYTES_MAX = 4 * 1024, RESIZE_BYTES_MIN = 32 * 1024;
 const CR = 13, LF = 10, STAR = 0x2a, DOLLAR = 0x24, ZERO = 0x30;
 const SPACE = 0x20, QUOTE = 0x22, APOSTROPHE = 0x27;
 const INT_MAX = 0x7fffffff;
@@ -25,6 +28,8 @@ export class RequestParser {
   buffer: Uint8Array = new Uint8Array(BUFFER_BYTES_START);
   start = 0;
   end = 0;
+  /** The most that the buffer has held since `trim` was called. */
+  peakBytes = 0;
   /** Why the client must be closed: text of the reply, after "Protocol error: ". */
   error = "";
   /** Bulk strings up to this length are accepted (proto-max-bulk-len). */
@@ -104,14 +109,34 @@ export class RequestParser {
     return value;
   }
 
-  /** Gives memory back when the client has sent nothing large for a while. */
-  shrink(): void {
-    if (this.buffer.length > BUFFER_BYTES_START && !this.#inRequest && this.end - this.start <= BUFFER_BYTES_START) {
-      const smaller = new Uint8Array(BUFFER_BYTES_START);
-      smaller.set(this.buffer.subarray(this.start, this.end));
-      this.end -= this.start, this.start = 0;
-      this.buffer = smaller;
+  /** So many bytes are where `room` said. */
+  received(bytes: number): void {
+    this.end += bytes;
+    if (this.end > this.peakBytes) this.peakBytes = this.end;
+  }
+
+  /**
+   * Gives back what the buffer wastes, by Redis's rules: all of it when the client is idle, else what is far above the peak since the
+   * last call, which starts a new peak. The arguments of the last request are forgotten.
+   */
+  trim(isIdle: boolean): void {
+    const size = this.buffer.length, used = this.#usedBytes;
+    if (size - this.end > WASTE_BYTES_MAX) {
+      if (isIdle) this.#resize(used);
+      else if (size > RESIZE_BYTES_MIN && size / 2 > this.peakBytes) {
+        this.#resize(Math.max(used, this.peakBytes, this.#bulkLength));
+      }
     }
+    this.peakBytes = Math.max(this.#usedBytes, this.#bulkLength);
+  }
+
+  /** Bytes of the request that is being parsed, and of what follows. */
+  get #usedBytes(): number {
+    return this.end - this.#usedStart;
+  }
+
+  get #usedStart(): number {
+    return this.#inRequest ? Math.min(this.start, this.args.rawStart) : this.start;
   }
 
   /** Splits an inline request without quotes in place; false, and no arguments, when there are quotes or odd bytes. */
@@ -230,22 +255,32 @@ export class RequestParser {
 
   /** Moves what is unparsed, and the arguments parsed so far, to the front of a buffer that has room for `wanted` more bytes. */
   #makeRoom(wanted: number): void {
-    const args = this.args;
-    const from = this.#inRequest ? Math.min(this.start, args.rawStart) : this.start;
-    const kept = this.end - from;
+    const kept = this.#usedBytes;
     let size = this.buffer.length;
-    if (size - kept < wanted || kept > size / 2) size = Math.max(kept + wanted, Math.min(size * 2, size + (64 << 20)));
-    if (size > this.buffer.length) {
-      const larger = new Uint8Array(size);
-      larger.set(this.buffer.subarray(from, this.end));
-      this.buffer = larger;
-    } else {
-      this.buffer.copyWithin(0, from, this.end);
+    if (size - kept < wanted || kept > size / 2) {
+      size = Math.max(kept + wanted, Math.min(size * 2, size + (64 << 20)), BUFFER_BYTES_START);
     }
+    if (size > this.buffer.length) return this.#resize(size);
+    const from = this.#usedStart;
+    this.buffer.copyWithin(0, from, this.end);
+    this.#moved(from);
+  }
+
+  /** The same in a new buffer of `size` bytes. */
+  #resize(size: number): void {
+    const from = this.#usedStart, buffer = size === 0 ? EMPTY_BYTES : new Uint8Array(size);
+    buffer.set(this.buffer.subarray(from, this.end));
+    this.buffer = buffer;
+    this.#moved(from);
+  }
+
+  /** What was at `from` is at the front now. */
+  #moved(from: number): void {
+    const args = this.args;
     this.start -= from, this.end -= from;
-    if (!this.#inRequest) return;
-    args.rawStart -= from;
     args.bytes = this.buffer;
+    if (!this.#inRequest) return args.clear();
+    args.rawStart -= from;
     for (let i = 0; i < args.count; i++) args.offsets[i] -= from;
   }
 }

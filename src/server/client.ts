@@ -35,8 +35,13 @@ export interface ClientHost {
   stopWaiting(client: Client): void;
   /** The client has replies to send at the end of the turn. */
   queueFlush(client: Client): void;
+  /** The client's buffers have changed. */
+  countMemory(client: Client): void;
   nowMs(): number;
 }
+
+/** What the objects of a client take besides its buffers, and one watched key; roughly. */
+const CLIENT_BYTES = 2048, WATCHED_KEY_BYTES = 64;
 
 export const REPLY_MODE = { on: 0, off: 1, skipNext: 2, skip: 3 } as const;
 
@@ -73,12 +78,18 @@ export class Client implements ConnectionSink, ClientSession, WatchListener {
   /** Position in the log after this client's last write: its replies wait until the log vouches for it. */
   logPosition = 0;
   writing = false;
+  /** `memoryBytes` when it was counted last. */
+  countedBytes = 0;
+  /** Since when unsent replies are beyond the soft limit; 0 when they are not. */
+  overSoftSinceMs = 0;
+  /** When the peak of its replies was reset. */
+  replyPeakSinceMs: number;
   #inFlight: Uint8Array | null = null;
   readonly #host: ClientHost;
 
   constructor(id: number, connection: Connection, db: Database, host: ClientHost) {
     this.id = id, this.connection = connection, this.db = db, this.#host = host;
-    this.createdMs = this.lastInteractionMs = host.nowMs();
+    this.createdMs = this.lastInteractionMs = this.replyPeakSinceMs = host.nowMs();
   }
 
   /** A client of no connection runs what a log says: nothing there can wait. */
@@ -87,7 +98,7 @@ export class Client implements ConnectionSink, ClientSession, WatchListener {
   }
 
   get isClosing(): boolean {
-    return this.closed || this.closeAfterReply;
+    return this.closed || this.closeAfterReply || this.reply.overrun;
   }
 
   // ---- ConnectionSink ------------------------------------------------------------------------------------------
@@ -97,7 +108,7 @@ export class Client implements ConnectionSink, ClientSession, WatchListener {
   }
 
   onData(length: number): void {
-    this.parser.end += length;
+    this.parser.received(length);
     this.#host.processInput(this);
   }
 
@@ -115,6 +126,7 @@ export class Client implements ConnectionSink, ClientSession, WatchListener {
     this.writing = false;
     if (this.#inFlight !== null) this.reply.reuse(this.#inFlight);
     this.#inFlight = null;
+    this.#host.countMemory(this);
     if (this.closed) return;
     if (this.reply.length > 0 || this.closeAfterReply) this.#host.queueFlush(this);
   }
@@ -151,6 +163,7 @@ export class Client implements ConnectionSink, ClientSession, WatchListener {
       this.#inFlight = this.reply.take();
       this.writing = true;
       this.connection.write(this.#inFlight, length);
+      this.#host.countMemory(this);
     }
     if (this.closeAfterReply) this.#finish();
   }
@@ -171,7 +184,8 @@ export class Client implements ConnectionSink, ClientSession, WatchListener {
 
   /** Bytes that buffers of this client take. */
   get memoryBytes(): number {
-    return this.parser.buffer.length + this.reply.buffer.length + this.queueBytes;
+    return CLIENT_BYTES + this.parser.buffer.length + this.reply.memoryBytes + this.queueBytes +
+      this.watched.length * WATCHED_KEY_BYTES;
   }
 
   /** Leaves MULTI: the queue is dropped, and refusals are forgotten. */

@@ -70,6 +70,7 @@ export class Cron {
       if (this.activeExpire && !server.keyspace.expiryPaused) this.#expire(nowMs);
       this.#resizeDatabases();
     }
+    server.clientCron.tick(nowMs);
     if (this.#ticks % server.settings.hz === 0) this.#everySecond(nowMs);
     server.persistence.cron(nowMs);
     this.scheduleLazyFree();
@@ -109,16 +110,8 @@ export class Cron {
   }
 
   #everySecond(nowMs: number): void {
-    const server = this.#server, timeoutMs = server.settings.timeoutSeconds * 1000;
     this.#releaseFramesWhenIdle();
-    server.migrateLinks.closeIdle(nowMs);
-    for (const client of server.clients.values()) {
-      const idleMs = nowMs - client.lastInteractionMs;
-      if (timeoutMs > 0 && idleMs > timeoutMs && !client.isMonitor && !client.postponed && client.waiting === null) {
-        server.log.verbose("Closing idle client");
-        client.close();
-      } else if (idleMs > 2000) client.parser.shrink();
-    }
+    this.#server.migrateLinks.closeIdle(nowMs);
   }
 
   /** Gives the last snapshot's frames back to the operating system in a second without commands, as collecting takes milliseconds. */

@@ -32,9 +32,7 @@ export function memoryFigures(server: Server): MemoryFigures {
   if (usedBytes > statistics.peakMemoryBytes) {
     statistics.peakMemoryBytes = usedBytes, statistics.peakMemoryMs = server.nowMs();
   }
-  let clientBytes = 0;
-  for (const client of server.clients.values()) clientBytes += client.memoryBytes;
-  const aofBufferBytes = server.persistence.bufferBytes;
+  const clientBytes = server.clientMemory.bytes, aofBufferBytes = server.persistence.aof.bufferBytes;
   const databases = keyspace.databases.filter((db) => keyspace.size(db) > 0).map((db) => overheadOf(server, db));
   const tableBytes = databases.reduce((sum, db) => sum + db.mainBytes + db.expiresBytes, 0);
   const overheadBytes = clientBytes + aofBufferBytes + memory.frameBytes + tableBytes;

@@ -95,10 +95,6 @@ export class Persistence {
     return this.loading.current !== null;
   }
 
-  get bufferBytes(): number {
-    return this.aof.bufferBytes;
-  }
-
   get isChildActive(): boolean {
     return this.#running !== "none";
   }

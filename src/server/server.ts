@@ -43,6 +43,8 @@ import { PARSE } from "../resp/request_parser.ts";
 import { Blocking } from "./blocking.ts";
 import { MigrateLinks } from "./migrate_link.ts";
 import { Client, type ClientHost } from "./client.ts";
+import { ClientCron } from "./client_cron.ts";
+import { ClientMemory } from "./client_memory.ts";
 import { adminCommands } from "./commands/mod.ts";
 import type { Config } from "./config/config.ts";
 import type { Settings } from "./config/settings.ts";
@@ -101,6 +103,8 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   readonly dispatcher: Dispatcher;
   readonly persistence: Persistence;
   readonly cron: Cron;
+  readonly clientMemory: ClientMemory = new ClientMemory(this);
+  readonly clientCron: ClientCron = new ClientCron(this);
   readonly pause: Pause;
   readonly blocking: Blocking;
   readonly migrateLinks: MigrateLinks;
@@ -125,7 +129,6 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   #pendingFlush: Client[] = [];
   /** By address: host and port, or path. */
   #listeners: Map<string, Listener> = new Map();
-  #clientBytes = 0;
   #turnBaseUs = 0;
   #turnBaseMs = 0;
 
@@ -281,6 +284,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.slowlog.trim(settings.slowlogMaxLen);
     this.log.level = settings.loglevel;
     for (const client of this.clients.values()) client.parser.bulkBytesMax = settings.protoMaxBulkBytes;
+    this.clientMemory.settingsChanged();
     this.updateGates();
   }
 
@@ -328,7 +332,9 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     client.authenticated = this.settings.requirepass.length === 0;
     client.parser.unauthenticated = !client.authenticated;
     client.parser.bulkBytesMax = this.settings.protoMaxBulkBytes;
+    this.clientMemory.limitOutput(client);
     this.clients.set(client.id, client);
+    this.clientMemory.count(client);
     if (!client.authenticated) this.updateGates();
     return client;
   }
@@ -347,12 +353,17 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.pause.resumeReady();
     if (this.blocking.hasReady) this.blocking.serveReady();
     this.blocking.resumeReleased();
-    if (!this.persistence.beforeReplies()) return;
+    if (this.persistence.beforeReplies()) this.#sendReplies();
+    this.clientMemory.evict();
+  }
+
+  #sendReplies(): void {
     const pending = this.#pendingFlush;
     if (pending.length === 0) return;
     this.#pendingFlush = [];
     const released = this.persistence.aof.releasedBytes;
     for (const client of pending) {
+      if (this.clientMemory.enforceOutput(client, this.keyspace.nowMs)) continue;
       if (client.logPosition > released) {
         this.#pendingFlush.push(client);
         continue;
@@ -378,6 +389,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
 
   clientClosed(client: Client): void {
     this.clients.delete(client.id);
+    this.clientMemory.count(client);
     this.monitors.delete(client);
     this.unwatchAll(client);
     this.pause.forget(client);
@@ -396,6 +408,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.dispatcher.beginBatch();
     let requests = 0, warmUntil = 0;
     while (!client.isClosing && !client.postponed && client.waiting === null && !this.isStopped) {
+      if (this.clientMemory.isLimited && !this.#staysConnected(client)) break;
       if (requests === warmUntil) warmUntil = requests + this.#warmAhead(client);
       const state = parser.next();
       if (state === PARSE.request) {
@@ -412,8 +425,20 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.statistics.inputBytes += Math.max(0, parser.start - before);
     client.lastInteractionMs = this.keyspace.nowMs;
     if (requests >= REQUESTS_PER_TURN_MAX) this.clock.setTimer(0, () => client.closed || this.processInput(client));
-    if (client.reply.length > 0 || client.closeAfterReply) this.queueFlush(client);
+    if (client.reply.length > 0 || client.isClosing) this.queueFlush(client);
+    this.clientMemory.count(client);
     this.#limitQueryBuffer(client);
+  }
+
+  countMemory(client: Client): void {
+    this.clientMemory.count(client);
+  }
+
+  /** Clients are evicted between the requests of a pipeline too; false when this one was. */
+  #staysConnected(client: Client): boolean {
+    this.clientMemory.count(client);
+    this.clientMemory.evict();
+    return !client.closed;
   }
 
   #limitQueryBuffer(client: Client): void {
@@ -630,6 +655,10 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
       (client.watchFailed ? "d" : "") + (client.closeAfterReply ? "c" : "") + (connection.isUnix ? "U" : "") +
       (client.noEvict ? "e" : "");
     const executing = client === this.currentClient ? Math.max(0, parser.args.rawEnd - parser.args.rawStart) : 0;
+    const argumentBytes = client === this.currentClient || client.postponed || parser.isMidRequest
+      ? parser.args.totalBytes
+      : 0;
+    const { overflowBytes, unsentBytes, baseBytes } = client.reply;
     const seconds = (since: number) => Math.max(0, Math.floor((nowMs - since) / 1000));
     return `id=${client.id} addr=${connection.remoteAddress} laddr=${connection.localAddress} fd=${connection.fd} ` +
       `name=${client.name} age=${seconds(client.createdMs)} idle=${seconds(client.lastInteractionMs)} flags=${
@@ -637,32 +666,22 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
       } ` +
       `db=${client.db.index} sub=0 psub=0 ssub=0 multi=${client.queue === null ? -1 : client.queue.length} ` +
       `qbuf=${parser.end - parser.start + executing} qbuf-free=${parser.buffer.length - parser.end} ` +
-      `argv-mem=${parser.args.totalBytes} multi-mem=${client.queueBytes} rbs=${client.reply.buffer.length} ` +
-      `rbp=${client.reply.buffer.length} obl=${client.reply.length} oll=0 omem=0 tot-mem=${client.memoryBytes} ` +
+      `argv-mem=${argumentBytes} multi-mem=${client.queueBytes} rbs=${baseBytes} ` +
+      `rbp=${client.reply.peakBytes} obl=${unsentBytes - overflowBytes} oll=${overflowBytes > 0 ? 1 : 0} ` +
+      `omem=${overflowBytes} tot-mem=${client.memoryBytes + argumentBytes} ` +
       `events=r cmd=${client.lastCommand?.fullName ?? "NULL"} user=default redir=-1 resp=${client.reply.protocol}`;
   }
 
   /** Memory in use by data and what serves it; Redis's used_memory. */
   get usedMemoryBytes(): number {
-    return this.#keyspaceBytes + this.persistence.bufferBytes + this.countClientBytes();
-  }
-
-  /** The part of used memory that keys can free, and what clients took when they were last counted: cheap, for each command to look at. */
-  get evictableBytes(): number {
-    return this.#keyspaceBytes + this.#clientBytes;
-  }
-
-  get #keyspaceBytes(): number {
-    let bytes = this.allocator.liveBytes + this.memory.frameBytes;
+    let bytes = this.allocator.liveBytes + this.memory.frameBytes + this.persistence.aof.bufferBytes;
     for (const db of this.keyspace.databases) bytes += db.expiry.bytes;
-    return bytes;
+    return bytes + this.clientMemory.bytes;
   }
 
-  /** Buffers of all clients; the cron counts them ten times a second. */
-  countClientBytes(): number {
-    let bytes = 0;
-    for (const client of this.clients.values()) bytes += client.memoryBytes;
-    return this.#clientBytes = bytes;
+  /** The part that eviction looks at: not what the log's buffer has grown by, or evicting (which logs DELs) would feed on itself. */
+  get evictableBytes(): number {
+    return this.usedMemoryBytes - this.persistence.aof.surplusBytes;
   }
 }
 
@@ -671,6 +690,7 @@ const NO_CONNECTION: Connection = {
   localAddress: "",
   isUnix: true,
   fd: -1,
+  readsInPlace: false,
   start() {},
   pauseReading() {},
   resumeReading() {},

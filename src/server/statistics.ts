@@ -9,6 +9,7 @@ export class Statistics {
   latestForkUs = 0;
   forkUsTotal = 0;
   evictedKeys = 0;
+  evictedClients = 0;
   expireCyclesTimeLimited = 0;
   expiredStalePercentage = 0;
   activeExpireUs = 0;
@@ -41,6 +42,7 @@ export class Statistics {
     this.forks =
       this.forkUsTotal =
       this.evictedKeys =
+      this.evictedClients =
       this.expireCyclesTimeLimited =
         0;
     this.activeExpireUs =

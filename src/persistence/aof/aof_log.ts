@@ -17,7 +17,7 @@
  *  - a start makes durable what it found before it goes on from it: the page cache may hold what the disk does not (I9).
  * Intervals are measured on the clock that never goes back: setting the time must not stop the syncing.
  */
-import { ascii, rangesEqual } from "../../base/bytes.ts";
+import { ascii, EMPTY_BYTES, rangesEqual } from "../../base/bytes.ts";
 import { formatInteger } from "../../base/integer.ts";
 import { blockThread, type Clock } from "../../io/clock.ts";
 import { type FileHandle, type Storage, StorageError, storageError, writeFully } from "../../io/storage.ts";
@@ -99,7 +99,7 @@ export class AofLog {
   readonly #o: AofLogOptions;
   #file: FileHandle | null = null;
   #fileBytes = 0;
-  #buffer = new Uint8Array(BUFFER_BYTES_START);
+  #buffer: Uint8Array = EMPTY_BYTES;
   #length = 0;
   #db = -1;
   #timestampSeconds = 0;
@@ -143,6 +143,11 @@ export class AofLog {
 
   get bufferBytes(): number {
     return this.#buffer.length;
+  }
+
+  /** The part of it that is more than the log always has. */
+  get surplusBytes(): number {
+    return Math.max(0, this.#buffer.length - BUFFER_BYTES_START);
   }
 
   get pendingBytes(): number {
@@ -209,7 +214,7 @@ export class AofLog {
 
   #ensure(bytes: number): void {
     if (this.#length + bytes <= this.#buffer.length) return;
-    const larger = new Uint8Array(Math.max(this.#length + bytes, this.#buffer.length * 2));
+    const larger = new Uint8Array(Math.max(this.#length + bytes, this.#buffer.length * 2, BUFFER_BYTES_START));
     larger.set(this.#buffer.subarray(0, this.#length));
     this.#buffer = larger;
   }

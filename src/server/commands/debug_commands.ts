@@ -25,6 +25,7 @@ import { type Address, NONE } from "../../memory/mod.ts";
 import { depthOf, fillOf, LIST } from "../../structures/quicklist.ts";
 import { PACKED_THRESHOLD_BYTES } from "../../structures/quicklists.ts";
 import { parseMemory } from "../config/config_numbers.ts";
+import { REPLY_PEAK_RESET_MS } from "../client_cron.ts";
 import { dictReport } from "../dict_report.ts";
 import { listpackReport } from "../listpack_report.ts";
 import { quicklistReport } from "../quicklist_report.ts";
@@ -64,6 +65,7 @@ export function debugCommands(server: Server): Handlers {
     "htstats-key": exactly(3, htstatsKey),
     "set-active-expire": exactly(3, toggle((on) => server.cron.activeExpire = on)),
     "pause-cron": exactly(3, toggle((on) => server.cron.paused = on)),
+    "replybuffer": exactly(4, replyBuffer),
     "set-skip-checksum-validation": exactly(3, toggle((on) => server.persistence.skipChecksum = on)),
     "aof-flush-sleep": exactly(3, aofFlushSleep),
     "log": exactly(3, log),
@@ -100,6 +102,20 @@ export function debugCommands(server: Server): Handlers {
   function aofFlushSleep(ctx: CommandContext): void {
     server.persistence.aofFlushSleepUs = leadingInteger(ctx, 2);
     ctx.reply.ok();
+  }
+
+  function replyBuffer(ctx: CommandContext): void {
+    const { args, reply } = ctx, cron = server.clientCron;
+    if (args.equalsIgnoreCase(2, "resizing")) cron.resizesReplyBuffers = leadingInteger(ctx, 3) !== 0;
+    else if (!args.equalsIgnoreCase(2, "peak-reset-time")) return reply.error(ERROR.syntax);
+    else if (args.equalsIgnoreCase(3, "never")) cron.replyPeakResetMs = -1;
+    else if (args.equalsIgnoreCase(3, "reset")) cron.replyPeakResetMs = REPLY_PEAK_RESET_MS;
+    else {
+      const milliseconds = ctx.integer(3);
+      if (Number.isNaN(milliseconds)) return;
+      cron.replyPeakResetMs = milliseconds;
+    }
+    reply.ok();
   }
 
   function changeReplicationId(ctx: CommandContext): void {
@@ -330,6 +346,10 @@ const debugHelp = help(
   "    Write how a list's nodes are filled, and with 1 what is in them, to the server's log.",
   "QUICKLIST-PACKED-THRESHOLD <size>",
   "    Set from which size on list elements have a node of their own; 0 restores the default.",
+  "REPLYBUFFER PEAK-RESET-TIME <NEVER|RESET|milliseconds>",
+  "    How long the most that replies took of a client's buffer counts.",
+  "REPLYBUFFER RESIZING <0|1>",
+  "    Leave the reply buffers of clients as they are, or fit them to use.",
   "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
   "    Save the data and load it again; NOSAVE loads the file as it is, NOFLUSH keeps",
   "    the data, MERGE lets loaded keys replace those that are there.",

@@ -102,16 +102,12 @@ function shutdownFields(server: Server): Field[] {
 }
 
 function clientsFields(server: Server): Field[] {
-  let input = 0, output = 0;
-  for (const { parser, reply } of server.clients.values()) {
-    input = Math.max(input, parser.buffer.length), output = Math.max(output, reply.length);
-  }
   return [
     ["connected_clients", server.clients.size],
     ["cluster_connections", 0],
     ["maxclients", server.settings.maxclients],
-    ["client_recent_max_input_buffer", input],
-    ["client_recent_max_output_buffer", output],
+    ["client_recent_max_input_buffer", server.clientCron.recentInputBytesMax],
+    ["client_recent_max_output_buffer", server.clientCron.recentOutputBytesMax],
     ["blocked_clients", server.pause.heldClients + server.blocking.waitingClients],
     ["tracking_clients", 0],
     ["clients_in_timeout_table", server.blocking.deadlines],
@@ -150,7 +146,7 @@ function memoryFields(server: Server): Field[] {
     ["rss_overhead_bytes", residentBytes - committedBytes],
     ["mem_fragmentation_ratio", ratio(residentBytes, usedBytes).toFixed(2)],
     ["mem_fragmentation_bytes", residentBytes - usedBytes],
-    ["mem_not_counted_for_evict", figures.aofBufferBytes],
+    ["mem_not_counted_for_evict", server.persistence.aof.surplusBytes],
     ["mem_replication_backlog", 0],
     ["mem_total_replication_buffers", 0],
     ["mem_clients_slaves", 0],
@@ -203,7 +199,7 @@ function statsFields(server: Server): Field[] {
     ["expired_time_cap_reached_count", statistics.expireCyclesTimeLimited],
     ["expire_cycle_cpu_milliseconds", Math.floor(statistics.activeExpireUs / 1000)],
     ["evicted_keys", statistics.evictedKeys],
-    ["evicted_clients", 0],
+    ["evicted_clients", statistics.evictedClients],
     ["total_eviction_exceeded_time", 0],
     ["current_eviction_exceeded_time", 0],
     ["keyspace_hits", keyspace.hits],

@@ -429,7 +429,7 @@ const NUMBERS: readonly Directive[] = [
   directive(
     "maxmemory-clients",
     numberKind(0n, { min: -100n, max: I64_MAX, unit: "memory or percent" }),
-    refused("this server does not evict clients yet"),
+    used("maxmemoryClients"),
   ),
   number("repl-backlog-ttl", 3600n, NATURAL_I64, IGNORED),
   memory("auto-aof-rewrite-min-size", 64n * MIB, NATURAL_I64, used("autoAofRewriteMinBytes")),

@@ -48,7 +48,6 @@ const REFUSED_VALUES: [string, string[]][] = [
   ["syslog-enabled", ["yes"]],
   ["oom-score-adj", ["relative"]],
   ["socket-mark-id", ["7"]],
-  ["maxmemory-clients", ["10%"]],
 ];
 
 Deno.test("directives: every refused one is tested above", () => {

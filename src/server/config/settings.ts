@@ -108,6 +108,8 @@ export class Settings {
   maxmemoryBytes = 0;
   maxmemoryPolicy: MaxmemoryPolicy = "noeviction";
   maxmemorySamples = 0;
+  /** Bytes; a percentage of maxmemory when negative; 0 is no limit. */
+  maxmemoryClients = 0;
   maxmemoryEvictionTenacity = 0;
   lfuLogFactor = 0;
   lfuDecayTimeMinutes = 0;
