@@ -154,7 +154,7 @@ function tableOf(reader: RdbReader, hash: HashValue, bytes: Uint8Array, start: n
   hash.createTable(bytes, start, count);
   if (hash.size === count) return;
   hash.discard();
-  throw reader.corrupt(DUPLICATE);
+  throw reader.corrupt("Hash listpack with dup elements");
 }
 
 /** Bytes of the longest string in a listpack. */
