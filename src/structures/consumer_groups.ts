@@ -112,6 +112,11 @@ export class ConsumerGroups {
     this.#memory.setU64(consumer, CONSUMER.seen, seenMs);
   }
 
+  /** The same with a time from a file, which may be anything. */
+  setSeenWords(consumer: Address, high: number, low: number): void {
+    this.#memory.setU32(consumer, CONSUMER.seen, low), this.#memory.setU32(consumer, CONSUMER.seen + 4, high);
+  }
+
   ownCount(consumer: Address): number {
     return this.#own.size(consumer, CONSUMER.pending);
   }

@@ -19,6 +19,7 @@ import type { RdbWriter } from "../rdb/rdb_writer.ts";
 import { rewriteHash } from "./hash_rewrite.ts";
 import { rewriteList } from "./list_rewrite.ts";
 import { rewriteSet } from "./set_rewrite.ts";
+import { rewriteStream } from "./stream_rewrite.ts";
 import { rewriteSortedSet } from "./sorted_set_rewrite.ts";
 
 const KEYS_PER_STEP = 1024;
@@ -102,6 +103,7 @@ AOF_REWRITES[TYPE.string] = rewriteString;
 AOF_REWRITES[TYPE.hash] = rewriteHash;
 AOF_REWRITES[TYPE.list] = rewriteList;
 AOF_REWRITES[TYPE.set] = rewriteSet;
+AOF_REWRITES[TYPE.stream] = rewriteStream;
 AOF_REWRITES[TYPE.zset] = rewriteSortedSet;
 
 /** Writes the data set as commands; yields now and then, like `saveRdb`. */

@@ -8,7 +8,7 @@
 import { intsetFault } from "../../structures/intset_check.ts";
 import { ListpackBuilder } from "../../structures/listpack_builder.ts";
 import { ListpackCheck } from "../../structures/listpack_check.ts";
-import { streamListpackFault } from "../../structures/stream_listpack_check.ts";
+import { isNodeCanonical, streamListpackFault } from "../../structures/stream_listpack_check.ts";
 import { convertZiplist } from "./legacy/ziplist.ts";
 import { convertZipmap } from "./legacy/zipmap.ts";
 import type { LoadTarget } from "./rdb_codec.ts";
@@ -77,6 +77,7 @@ export function readStreamListpack(reader: RdbReader, target: LoadTarget): void 
   readCompact(reader, target);
   const fault = streamListpackFault(reader.stringBytes, reader.stringAt, reader.stringLength);
   if (fault !== "") throw reader.corrupt(`Stream listpack integrity check failed: ${fault}`);
+  if (!isNodeCanonical()) hold(reader, check.rebuilt(reader.stringBytes, reader.stringAt, reader.stringLength));
 }
 
 /** An intset, never empty (type byte 11). @throws {RdbCorruptError} */

@@ -11,6 +11,7 @@ import type { RdbReader } from "./rdb_reader.ts";
 import type { RdbWriter } from "./rdb_writer.ts";
 import { setCodec } from "./set_codec.ts";
 import { sortedSetCodec } from "./sorted_set_codec.ts";
+import { streamCodec } from "./stream_codec.ts";
 import { stringCodec } from "./string_codec.ts";
 
 /** The key a value is loaded for, and when it expires (a Unix time, or NO_EXPIRY). */
@@ -41,7 +42,7 @@ export interface RdbCodec {
   read(reader: RdbReader, typeByte: number, target: LoadTarget): Address;
 }
 
-const CODECS: readonly RdbCodec[] = [stringCodec, hashCodec, listCodec, setCodec, sortedSetCodec];
+const CODECS: readonly RdbCodec[] = [stringCodec, hashCodec, listCodec, setCodec, sortedSetCodec, streamCodec];
 const BY_TYPE: (RdbCodec | undefined)[] = [];
 const BY_TYPE_BYTE: (RdbCodec | undefined)[] = [];
 for (const codec of CODECS) {

@@ -45,6 +45,17 @@ export class RdbWriter {
     else this.byte(WIDE.bits64), this.#bigEndian32(Math.floor(value / 2 ** 32)), this.#bigEndian32(value % 2 ** 32);
   }
 
+  /** A length of 64 bits, given as two uint32 words. */
+  length64(high: number, low: number): void {
+    if (high === 0) return this.length(low);
+    this.byte(WIDE.bits64), this.#bigEndian32(high), this.#bigEndian32(low);
+  }
+
+  /** A 64-bit value, given as two uint32 words, little-endian. */
+  words64(high: number, low: number): void {
+    this.#littleEndian32(low), this.#littleEndian32(high);
+  }
+
   /** An unsigned 64-bit value, little-endian. */
   u64(value: number): void {
     this.#littleEndian32(value % 2 ** 32);
