@@ -68,7 +68,7 @@ export function compareIds(a: StreamId, b: StreamId): number {
 
 /** The next id; false when there is none, and then it has become 0-0. */
 export function incrementId(id: StreamId): boolean {
-  for (let word = 3; word >= 0; word--) if (++id[word] !== 0) return true;
+  for (let word = 3; word >= 0; word--) if (id[word]++ !== WORD_MAX) return true;
   return false;
 }
 

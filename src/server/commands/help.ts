@@ -26,3 +26,29 @@ export const objectHelp: Handler = help(
   "REFCOUNT <key>",
   "    Tell how many references there are to the value of <key>.",
 );
+
+export const streamGroupHelp: Handler = help(
+  "CREATE <key> <groupname> <id|$> [option]",
+  "    Make a new consumer group. Options are:",
+  "    * MKSTREAM",
+  "      Make the stream too, if there is none.",
+  "    * ENTRIESREAD entries_read",
+  "      Set how many entries the group has read (for internal use).",
+  "CREATECONSUMER <key> <groupname> <consumer>",
+  "    Make a new consumer in the group.",
+  "DELCONSUMER <key> <groupname> <consumer>",
+  "    Delete the consumer, and what is pending with it.",
+  "DESTROY <key> <groupname>",
+  "    Delete the group.",
+  "SETID <key> <groupname> <id|$> [ENTRIESREAD entries_read]",
+  "    Set the last id that the group has read, and how many entries.",
+);
+
+export const streamInfoHelp: Handler = help(
+  "CONSUMERS <key> <groupname>",
+  "    Tell about the consumers of the group.",
+  "GROUPS <key>",
+  "    Tell about the groups of the stream.",
+  "STREAM <key> [FULL [COUNT <count>]",
+  "    Tell about the stream.",
+);

@@ -11,7 +11,7 @@ import { latencyCommands } from "./latency_commands.ts";
 import { memoryCommands } from "./memory_commands.ts";
 import { migrateCommands } from "./migrate.ts";
 import { monitorCommands } from "./monitor.ts";
-import { objectHelp } from "./help.ts";
+import { objectHelp, streamGroupHelp, streamInfoHelp } from "./help.ts";
 import { pagesCommands } from "./pages_commands.ts";
 import { serverCommands } from "./server_commands.ts";
 import { slowlogCommands } from "./slowlog_commands.ts";
@@ -34,5 +34,7 @@ export function adminCommands(server: Server): Handlers {
     ...pagesCommands(server),
     ...debugCommands(server),
     "object|help": objectHelp,
+    "xgroup|help": streamGroupHelp,
+    "xinfo|help": streamInfoHelp,
   };
 }
