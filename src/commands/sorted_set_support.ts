@@ -73,13 +73,6 @@ export function doubleArgument(ctx: CommandContext, index: number, error: string
   return value;
 }
 
-/** Tells what of the request was done before it failed: its first `count` arguments, as a command, are logged. */
-export function logDone(ctx: CommandContext, count: number): void {
-  const parts: Uint8Array[] = [];
-  for (let i = 0; i < count; i++) parts.push(ctx.args.slice(i));
-  ctx.propagation.replace(...parts);
-}
-
 // ---- ranges --------------------------------------------------------------------------------------------------------
 
 /** Reads the ends of a range of scores; false, with the error replied, when they are none. */

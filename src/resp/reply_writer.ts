@@ -7,6 +7,7 @@
 import { ascii, utf8Encode } from "../base/bytes.ts";
 import { formatDouble17 } from "../base/double.ts";
 import { formatI64, formatInteger, I64, integerTextBytes } from "../base/integer.ts";
+import { borrowBuffer, giveBuffer } from "./buffer_pool.ts";
 
 /** Codes that Redis's error replies begin with, in place of ERR. */
 const ERROR_CODE =
@@ -103,7 +104,11 @@ export class ReplyWriter {
   /** A double in RESP3, its text as a bulk in RESP2. */
   double(value: number): void {
     if (Number.isSafeInteger(value) && !Object.is(value, -0)) return this.#wholeDouble(value);
-    const text = formatDouble17(value);
+    this.doubleText(formatDouble17(value));
+  }
+
+  /** A double that has its text already. */
+  doubleText(text: string): void {
     if (this.protocol === 2) return this.text(text);
     this.#line(TYPE_BYTE.double, text);
   }
@@ -246,7 +251,13 @@ export class ReplyWriter {
 
   reuse(buffer: Uint8Array): void {
     this.#inFlightBytes = this.#inFlightBufferBytes = 0;
+    this.#keep(buffer);
+  }
+
+  /** Keeps a buffer for the next replies, of this client or another. */
+  #keep(buffer: Uint8Array): void {
     if (buffer.length === this.baseBytes) this.#spare = buffer;
+    else giveBuffer(buffer);
   }
 
   notePeak(): void {
@@ -283,9 +294,11 @@ export class ReplyWriter {
   #grow(bytes: number): void {
     const tooMuch = this.overflowBytesMax > 0 && this.overflowBytes + bytes > this.overflowBytesMax;
     if (this.overrun || tooMuch) return this.#drop(bytes);
-    const larger = new Uint8Array(Math.max(this.length + bytes, this.buffer.length * 2, REPLY_BUFFER_BYTES));
-    larger.set(this.buffer.subarray(0, this.length));
+    const smaller = this.buffer;
+    const larger = borrowBuffer(Math.max(this.length + bytes, smaller.length * 2, REPLY_BUFFER_BYTES));
+    larger.set(smaller.subarray(0, this.length));
     this.buffer = larger;
+    this.#keep(smaller);
   }
 
   /** Starts over, with room for what comes next. */
@@ -299,7 +312,11 @@ export class ReplyWriter {
     const buffer = this.buffer;
     buffer[this.length++] = type;
     if (value >= 0 && value < 10) buffer[this.length++] = 0x30 + value;
-    else this.length = formatInteger(value, buffer, this.length);
+    else if (value >= 10 && value < 100) {
+      const tens = (value / 10) | 0;
+      buffer[this.length++] = 0x30 + tens;
+      buffer[this.length++] = 0x30 + value - tens * 10;
+    } else this.length = formatInteger(value, buffer, this.length);
     this.#crlf();
   }
 
