@@ -199,7 +199,7 @@ export function debugCommands(server: Server): Handlers {
     const { memory } = keyspace, { lists } = keyspace.types[TYPE.list] as ListValues;
     if (typeOf(memory, entry) !== TYPE.list) return "";
     const list = valueOf(memory, entry), nodes = lists.nodes(list), options = memory.u32(list, LIST.options);
-    return ` ql_nodes:${nodes} ql_avg_node:${(lists.length(list) / nodes).toFixed(2)} ` +
+    return ` ql_nodes:${nodes} ql_avg_node:${twoDecimals(lists.length(list) / nodes)} ` +
       `ql_listpack_max:${fillOf(options)} ql_compressed:${depthOf(options) > 0 ? 1 : 0} ` +
       `ql_uncompressed_size:${lists.contentBytes(list)}`;
   }
@@ -288,6 +288,13 @@ function positive(ctx: CommandContext, index: number): number {
   const error = "value is out of range, must be positive", value = ctx.integer(index, error);
   if (value < 0) ctx.reply.error(error);
   return value < 0 ? NaN : value;
+}
+
+/** As "%.2f" prints a number: of what lies halfway between, to the even digit, where toFixed goes up. */
+function twoDecimals(value: number): string {
+  const hundredths = Math.floor(value * 100),
+    isHalfway = Number.isInteger(value * 8) && value * 100 - hundredths === 0.5;
+  return isHalfway && hundredths % 2 === 0 ? (hundredths / 100).toFixed(2) : value.toFixed(2);
 }
 
 /** "value:<i>", padded with zero bytes or cut to the length asked for. */
