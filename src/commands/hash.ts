@@ -387,7 +387,7 @@ function replyField(ctx: CommandContext, hash: HashValue, withValues: boolean): 
 function drawFields(ctx: CommandContext, hash: HashValue, count: number, withValues: boolean): void {
   startFields(ctx, count, withValues);
   if (hash.encoding === ENCODING.listpack) return drawFromListpack(ctx, hash, count, withValues);
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < count && !ctx.reply.overrun; i++) {
     hash.random();
     replyField(ctx, hash, withValues);
   }
@@ -400,7 +400,7 @@ function drawFromListpack(ctx: CommandContext, hash: HashValue, count: number, w
   const size = hash.size, places = new Uint32Array(size);
   hash.rewind();
   for (let i = 0; i < size; i++) hash.next(), places[i] = hash.place;
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < count && !ctx.reply.overrun; i++) {
     hash.jump(places[ctx.keyspace.random(size)]);
     replyField(ctx, hash, withValues);
   }

@@ -122,9 +122,12 @@ function forEachInTable(memory: MemoryReader, table: Address, log2: number, visi
   }
 }
 
+/** Chains that a walk reads ahead. */
+const WALK_CHAINS = 16;
+
 /**
  * Walks all entries one by one; one instance is reused. While walking, nothing may be inserted or look up in the dict; what was
- * returned last may be unlinked and freed.
+ * returned last may be unlinked and freed. The next few chains are read ahead together, as each is a cache miss in a large dict.
  */
 export class DictWalk {
   #memory!: MemoryReader;
@@ -139,24 +142,46 @@ export class DictWalk {
   /** Slot in the block, and the first one behind it. */
   #slot = 0;
   #end = 0;
+  /** First entries of the chains that were read ahead, and what follows each; those from `#chain` on are still to be returned. */
+  readonly #heads = new Uint32Array(WALK_CHAINS);
+  readonly #seconds = new Uint32Array(WALK_CHAINS);
+  #chains = 0;
+  #chain = 0;
   #next: Address = NONE;
 
   start(memory: MemoryReader, dict: Address): void {
     this.#memory = memory, this.#dict = dict;
-    this.#slot = this.#end = 0, this.#next = NONE;
+    this.#slot =
+      this.#end =
+      this.#chain =
+      this.#chains =
+        0, this.#next = NONE;
     this.#open(0);
   }
 
   /** The next entry, or NONE at the end. */
   next(): Address {
-    const memory = this.#memory;
-    let entry = this.#next;
-    while (entry === NONE) {
-      if (this.#slot === this.#end && !this.#nextBlock()) return NONE;
-      entry = memory.u32(this.#block, this.#slot++ << 2) as Address;
+    const entry = this.#next;
+    if (entry !== NONE) {
+      this.#next = this.#memory.u32(entry, 0) as Address;
+      return entry;
     }
-    this.#next = memory.u32(entry, 0) as Address;
-    return entry;
+    if (this.#chain === this.#chains && !this.#readAhead()) return NONE;
+    this.#next = this.#seconds[this.#chain] as Address;
+    return this.#heads[this.#chain++] as Address;
+  }
+
+  /** Finds the next chains; false when there are none. */
+  #readAhead(): boolean {
+    const memory = this.#memory, heads = this.#heads, seconds = this.#seconds;
+    let found = 0;
+    while (found < WALK_CHAINS && (this.#slot < this.#end || this.#nextBlock())) {
+      const head = memory.u32(this.#block, this.#slot++ << 2);
+      if (head !== NONE) heads[found++] = head;
+    }
+    for (let i = 0; i < found; i++) seconds[i] = memory.u32(heads[i] as Address, 0);
+    this.#chains = found, this.#chain = 0;
+    return found > 0;
   }
 
   #open(table: number): void {

@@ -37,8 +37,9 @@ export class HashValue implements ValueType {
   readonly #listpacks: Listpacks;
   readonly #element = new ListpackElement();
   readonly #walk = new DictWalk();
-  /** Where `next` or `random` stands: a field's place in the listpack, or its entry. */
+  /** Where the hash stands: the places of field and value in the listpack, or the entry in `#at`. */
   #at = 0;
+  #valueAt = 0;
   #isStarted = false;
 
   constructor(keyspace: Keyspace) {
@@ -134,26 +135,30 @@ export class HashValue implements ValueType {
   next(): boolean {
     if (this.encoding === ENCODING.hashtable) return (this.#at = this.#walk.next()) !== NONE;
     const bytes = this.#keyspace.memory.bytesOf(this.value), lp = this.#keyspace.memory.placeOf(this.value);
-    this.#at = this.#isStarted ? nextElement(bytes, lp, nextElement(bytes, lp, this.#at)) : firstElement(bytes, lp);
-    this.#isStarted = true;
-    return this.#at >= 0;
+    const at = this.#at = this.#isStarted ? nextElement(bytes, lp, this.#valueAt) : firstElement(bytes, lp);
+    if (at < 0) return false;
+    this.#valueAt = nextElement(bytes, lp, at), this.#isStarted = true;
+    return true;
   }
 
   /** Steps to a field drawn evenly from all. */
   random(): void {
     const { memory, random } = this.#keyspace;
     if (this.encoding === ENCODING.hashtable) this.#at = this.fields.dict.randomEntry(this.value, random);
-    else this.#at = seekElement(memory.bytesOf(this.value), memory.placeOf(this.value), random(this.size) * 2);
+    else this.jump(seekElement(memory.bytesOf(this.value), memory.placeOf(this.value), random(this.size) * 2));
   }
 
-  /** Where `next` or `random` stands, for `jump`; of no other meaning. */
+  /** Where the hash stands, for `jump`; of no other meaning. */
   get place(): number {
     return this.#at;
   }
 
   /** Steps to a field whose place is known; nothing has changed since. */
   jump(place: number): void {
+    const memory = this.#keyspace.memory;
     this.#at = place;
+    if (this.encoding === ENCODING.hashtable) return;
+    this.#valueAt = nextElement(memory.bytesOf(this.value), memory.placeOf(this.value), place);
   }
 
   /** The entries of one cursor position of a hash table, for HSCAN: their places. Returns the next cursor. */
@@ -173,8 +178,8 @@ export class HashValue implements ValueType {
 
   readValue(): void {
     if (this.encoding === ENCODING.hashtable) return this.#readValueOf(this.#at as Address);
-    const bytes = this.#keyspace.memory.bytesOf(this.value), lp = this.#keyspace.memory.placeOf(this.value);
-    this.#readElement(bytes, lp, nextElement(bytes, lp, this.#at));
+    const memory = this.#keyspace.memory;
+    this.#readElement(memory.bytesOf(this.value), memory.placeOf(this.value), this.#valueAt);
   }
 
   // ---- changing ------------------------------------------------------------------------------------------------
