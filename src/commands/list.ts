@@ -251,7 +251,7 @@ export function move(ctx: CommandContext, fromHead: boolean, toHead: boolean): b
   lists.cursor.seek(from, fromHead ? 0 : -1);
   replyElement(ctx, lists);
   if (source !== target) moveBetween(ctx, from, target, fromHead, toHead);
-  else if (fromHead !== toHead) lists.rotate(from, toHead);
+  else lists.rotate(from, fromHead, toHead);
   ctx.keyspace.dirty++;
   if (source === target) ctx.changed(1);
   return true;

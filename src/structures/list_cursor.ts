@@ -66,7 +66,7 @@ export class ListCursor {
       node = memory.u32(node, NODE.next) as Address
     ) {
       this.open(node);
-      this.at = this.isPlain ? 0 : findElement(this.bytes, this.start, LISTPACK_HEADER_BYTES, source, start, length, 0);
+      if (!this.isPlain) this.at = findElement(this.bytes, this.start, LISTPACK_HEADER_BYTES, source, start, length, 0);
       if (this.isPlain ? this.isMatch() : this.at >= 0) return true;
     }
     return false;
@@ -90,9 +90,9 @@ export class ListCursor {
     return rangesEqual(bytes, place + headBytes, wanted, from, dataBytes);
   }
 
-  /** Makes a node readable, at no element of it. */
+  /** Makes a node readable, before its elements; at its element, when it is a plain one. */
   open(node: Address): void {
-    this.node = node;
+    this.node = node, this.at = 0;
     this.#open();
   }
 

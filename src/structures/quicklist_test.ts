@@ -110,7 +110,9 @@ const CHANGES: readonly ((one: Bench, list: Address, model: string[], random: Pr
     model.splice(start, count);
   },
   ({ lists }, list, model, random) => {
-    const text = model[random.below(model.length)], bytes = ascii(text), max = 1 + random.below(3);
+    const text = random.below(4) === 0 ? "L".repeat(600) : model[random.below(model.length)],
+      bytes = ascii(text),
+      max = 1 + random.below(3);
     const fromHead = random.below(2) === 0, indexes = model.flatMap((one, i) => one === text ? [i] : []);
     if (indexes.length === model.length) return;
     const gone = (fromHead ? indexes : indexes.toReversed()).slice(0, max);
@@ -118,11 +120,12 @@ const CHANGES: readonly ((one: Bench, list: Address, model: string[], random: Pr
     for (const index of gone.toSorted((a, b) => b - a)) model.splice(index, 1);
   },
   ({ lists }, list, model, random) => {
-    const toHead = random.below(2) === 0;
-    lists.cursor.seek(list, toHead ? -1 : 0);
-    lists.rotate(list, toHead);
-    if (toHead) model.unshift(model.pop()!);
-    else model.push(model.shift()!);
+    const fromHead = random.below(2) === 0, toHead = random.below(4) > 0 ? !fromHead : fromHead;
+    lists.cursor.seek(list, fromHead ? 0 : -1);
+    lists.rotate(list, fromHead, toHead);
+    const moved = fromHead ? model.shift()! : model.pop()!;
+    if (toHead) model.unshift(moved);
+    else model.push(moved);
   },
   ({ lists }, list, model, random) => {
     if (random.below(8) > 0 || model.length < 50) return;

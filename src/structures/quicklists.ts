@@ -165,38 +165,49 @@ export class Quicklists {
 
   /** Removes the first or the last element of a list that has one. */
   pop(list: Address, atHead: boolean): void {
-    const node = atHead ? this.#head(list) : this.#tail(list), elements = this.#memory.u32(node, NODE.elements);
-    if (elements === 1) {
-      this.#unlink(list, node);
-      return this.#compress(list, NONE);
-    }
-    this.#expand(node);
-    const memory = this.#memory, pack = memory.u32(node, NODE.content) as Address;
-    const at = atHead ? LISTPACK_HEADER_BYTES : lastElement(memory.bytesOf(pack), memory.placeOf(pack));
-    this.#setPack(node, this.#packs.deleteRange(pack, at, 1), elements - 1);
-    this.#count(list, -1);
+    const node = atHead ? this.#head(list) : this.#tail(list), isLast = this.#elements(node) === 1;
+    if (!isLast) this.#expand(node);
+    this.#dropEdge(list, node, atHead);
+    if (isLast) this.#compress(list, NONE);
   }
 
   /**
-   * Moves the last element to the head (or the first to the tail), as if it were taken first and then pushed. The element is the one that the
-   * cursor is at.
+   * Takes the first or last element, the one that the cursor is at, and pushes it again, at the other end or at the same: nodes come out as
+   * if it were taken first and then pushed.
    */
-  rotate(list: Address, toHead: boolean): void {
-    const from = toHead ? this.#tail(list) : this.#head(list);
-    const to = toHead ? this.#head(list) : this.#tail(list), { cursor } = this, element = cursor.read();
-    const text = element.text(cursor.bytes), length = element.length;
+  rotate(list: Address, fromHead: boolean, toHead: boolean): void {
     if (this.length(list) === 1) return;
-    this.#expand(from);
+    const from = fromHead ? this.#head(list) : this.#tail(list), { cursor } = this, element = cursor.read();
+    const text = element.text(cursor.bytes), length = element.length;
     if (this.#rotated.length < length) this.#rotated = new Uint8Array(length);
     this.#rotated.set(text.subarray(element.start, element.start + length));
-    const takes = from === to ? this.#takesRotated(list, from, length) : this.#takes(list, to, length);
-    if (takes) this.#extend(to, toHead, this.#rotated, 0, length);
-    else this.#link(list, to, this.#newNodeOf(this.#rotated, 0, length), !toHead);
+    this.#expand(from);
+    const target = this.#endWithout(list, from, toHead);
+    const takes = target === from ? this.#takesRotated(list, from, length) : this.#takes(list, target, length);
+    if (takes) {
+      if (target === from && fromHead === toHead) return;
+      this.#extend(target, toHead, this.#rotated, 0, length);
+    } else {
+      this.#link(
+        list,
+        toHead ? this.#head(list) : this.#tail(list),
+        this.#newNodeOf(this.#rotated, 0, length),
+        !toHead,
+      );
+    }
     this.#count(list, 1);
-    this.pop(list, !toHead);
+    this.#dropEdge(list, from, fromHead);
+    this.#compress(list, NONE);
   }
 
-  /** Whether the only node takes one of its own elements, the one at the cursor, once that is gone from it. */
+  /** The node at an end once one element of `from` is gone; a list has more than that one. */
+  #endWithout(list: Address, from: Address, atHead: boolean): Address {
+    const end = atHead ? this.#head(list) : this.#tail(list);
+    if (end !== from || this.#elements(from) > 1) return end;
+    return atHead ? this.#next(from) : this.#previous(from);
+  }
+
+  /** Whether a node takes one of its own elements, the one at the cursor, once that is gone from it. */
   #takesRotated(list: Address, node: Address, length: number): boolean {
     if (!this.#isPacked(node) || length >= this.packedThresholdBytes) return false;
     const { cursor } = this, memory = this.#memory, following = nextElement(cursor.bytes, cursor.start, cursor.at);
@@ -236,7 +247,7 @@ export class Quicklists {
       this.#kept = NONE;
     }
     const next = this.#next(node), isAlone = this.#elements(node) === 1;
-    this.#dropLast(list, node);
+    this.#dropEdge(list, node, false);
     this.#compress(list, isAlone ? NONE : node);
     this.#compress(list, next);
   }
@@ -416,11 +427,12 @@ export class Quicklists {
     memory.setU32(node, NODE.flags, NODE_FLAG.plain);
   }
 
-  #dropLast(list: Address, node: Address): void {
-    if (this.#elements(node) === 1) return this.#unlink(list, node);
-    const memory = this.#memory, pack = this.#content(node);
-    const at = lastElement(memory.bytesOf(pack), memory.placeOf(pack));
-    this.#setPack(node, this.#packs.deleteRange(pack, at, 1), this.#elements(node) - 1);
+  /** Removes the first or last element of a node that is not compressed. */
+  #dropEdge(list: Address, node: Address, first: boolean): void {
+    const memory = this.#memory, elements = this.#elements(node), pack = this.#content(node);
+    if (elements === 1) return this.#unlink(list, node);
+    const at = first ? LISTPACK_HEADER_BYTES : lastElement(memory.bytesOf(pack), memory.placeOf(pack));
+    this.#setPack(node, this.#packs.deleteRange(pack, at, 1), elements - 1);
     this.#count(list, -1);
   }
 
