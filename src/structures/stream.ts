@@ -8,7 +8,7 @@
  * It checks nothing that a client may get wrong: an id that is appended must be above the last one.
  */
 import { I64 } from "../base/integer.ts";
-import { type Address, type Allocator, type LiveMemory, OutOfArenaError, OWNER } from "../memory/mod.ts";
+import { type Address, type Allocator, type LiveMemory, NONE, OutOfArenaError, OWNER } from "../memory/mod.ts";
 import { ConsumerGroups } from "./consumer_groups.ts";
 import { elementEquals, LISTPACK_BYTES_MAX, LISTPACK_HEADER_BYTES, Listpacks } from "./listpack.ts";
 import { ListpackBuilder } from "./listpack_builder.ts";
@@ -156,13 +156,13 @@ export class Streams {
     const memory = this.#memory, cursor = this.#cursor;
     let payloadBytes = 0;
     for (let i = from; i < from + 2 * pairs; i++) payloadBytes += fields.lengths[i];
-    if (
-      cursor.open(stream, STREAM.nodes).seekLast() &&
-      this.#hasRoom(cursor.word(0) as Address, payloadBytes, bytesMax, entriesMax)
-    ) {
-      cursor.readKey(this.#masterId);
-      this.#appendTo(stream, cursor.word(0) as Address, id, fields, from, pairs);
-    } else this.#appendNode(stream, id, fields, from, pairs);
+    const hasLast = cursor.open(stream, STREAM.nodes).seekLast(), last = hasLast ? cursor.word(0) as Address : NONE;
+    if (hasLast) cursor.readKey(this.#masterId);
+    // After XSETID to an id below that of a deleted entry the last node may begin with the new id: then it takes the entry, full or not.
+    const isNext = hasLast &&
+      (this.#hasRoom(last, payloadBytes, bytesMax, entriesMax) || compareIds(id, this.#masterId) === 0);
+    if (isNext) this.#appendTo(stream, last, id, fields, from, pairs);
+    else this.#appendNode(stream, id, fields, from, pairs);
     memory.cow.writtenBytes += payloadBytes;
     this.#appended(stream, id);
   }
