@@ -38,14 +38,6 @@ const replyEmptyMap = (ctx: CommandContext): void => ctx.reply.startMap(0);
 
 // ---- writing -------------------------------------------------------------------------------------------------------
 
-/** Opens the hash of an entry that was looked up for writing, or a new one when there is none. */
-function openForWrite(ctx: CommandContext, entry: Address): HashValue {
-  const hash = hashes(ctx);
-  if (entry === NONE) hash.create();
-  else hash.open(entry);
-  return hash;
-}
-
 /** Stores the open hash at argument 1's key, whose entry was `entry`. */
 function store(ctx: CommandContext, hash: HashValue, entry: Address): void {
   const { args, keyspace } = ctx;
@@ -56,7 +48,7 @@ function store(ctx: CommandContext, hash: HashValue, entry: Address): void {
   keyspace.setValue(ctx.db, args.bytes, args.offsets[1], args.lengths[1], TYPE.hash, hash.encoding, hash.value);
 }
 
-/** Sets one field of argument 1's hash, which the bytes need not come from the request. True when the field is new. */
+/** Sets the field that argument 2 names, in argument 1's hash, open if there is one. */
 function setOne(
   ctx: CommandContext,
   entry: Address,
@@ -64,18 +56,17 @@ function setOne(
   value: Uint8Array,
   at: number,
   length: number,
-): boolean {
-  const args = ctx.args;
-  let isNew: boolean;
+): void {
+  const { bytes, offsets, lengths } = ctx.args;
+  if (entry === NONE) hash.create(2, lengths[2] + length);
   try {
-    isNew = hash.set(args.bytes, args.offsets[2], args.lengths[2], value, at, length);
+    hash.set(bytes, offsets[2], lengths[2], value, at, length);
   } catch (error) {
     giveUp(hash, entry);
     throw error;
   }
   store(ctx, hash, entry);
   ctx.keyspace.dirty++;
-  return isNew;
 }
 
 /** A change did not fit: what was done before it stays, unless the hash is new. */
@@ -93,12 +84,15 @@ function setPairs(ctx: CommandContext): number {
   }
   const entry = ctx.lookupWrite(1);
   if (!ctx.isType(entry, TYPE.hash)) return -1;
-  const hash = openForWrite(ctx, entry);
+  const hash = hashes(ctx), { bytes, offsets, lengths } = args;
+  measure(ctx);
+  if (entry === NONE) hash.create(count - 2, totalBytes);
+  else hash.open(entry);
   let added = 0, at = 2;
   try {
-    prepare(ctx, hash);
+    // Redis looks at all arguments before it sets the first: one that is too long makes a hash table of them all.
+    hash.prepareFor(longestBytes, totalBytes);
     for (; at < count; at += 2) {
-      const { bytes, offsets, lengths } = args;
       if (hash.set(bytes, offsets[at], lengths[at], bytes, offsets[at + 1], lengths[at + 1])) added++;
     }
   } catch (error) {
@@ -111,16 +105,17 @@ function setPairs(ctx: CommandContext): number {
   return added;
 }
 
-/** Redis looks at all arguments before it sets the first: one that is too long makes a hash table of them all. */
-function prepare(ctx: CommandContext, hash: HashValue): void {
+/** Of the fields and values in the request: the longest one, and all together. */
+let longestBytes = 0, totalBytes = 0;
+
+function measure(ctx: CommandContext): void {
   const { lengths, count } = ctx.args;
-  let longest = 0, total = 0;
+  longestBytes = totalBytes = 0;
   for (let i = 2; i < count; i++) {
     const length = lengths[i];
-    if (length > longest) longest = length;
-    total += length;
+    if (length > longestBytes) longestBytes = length;
+    totalBytes += length;
   }
-  hash.prepareFor(longest, total);
 }
 
 /** There was no room for the pair at argument `end`: those before it are set, and the log must have them. */
@@ -148,7 +143,7 @@ function hsetnx(ctx: CommandContext): void {
   if (entry !== NONE) {
     hash.open(entry);
     if (hash.get(args.bytes, args.offsets[2], args.lengths[2])) return ctx.reply.integer(0);
-  } else hash.create();
+  }
   setOne(ctx, entry, hash, args.bytes, args.offsets[3], args.lengths[3]);
   ctx.reply.integer(1);
 }
@@ -194,7 +189,6 @@ function hincrby(ctx: CommandContext): void {
     return ctx.reply.error("hash value is not an integer");
   }
   if (!current.add(increment)) return ctx.reply.error(ERROR.overflow);
-  if (entry === NONE) hash.create();
   setOne(ctx, entry, hash, digits, 0, formatI64(current, digits, 0));
   ctx.reply.i64(current);
 }
@@ -211,7 +205,6 @@ function hincrbyfloat(ctx: CommandContext): void {
   if (sum.kind === "invalid") return ctx.reply.error("hash value is not a float");
   if (sum.kind === "not-finite") return ctx.reply.error("increment would produce NaN or Infinity");
   const text = ascii(sum.text);
-  if (entry === NONE) hash.create();
   setOne(ctx, entry, hash, text, 0, text.length);
   ctx.reply.bytes(text);
   // The result, not the sum: another machine's floating point must not matter when the log is replayed.

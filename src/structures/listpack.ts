@@ -86,6 +86,11 @@ export function backlenBytes(elementBytes: number): number {
     : 5;
 }
 
+/** Bytes that a string of this length takes at most as an element, whatever it spells. */
+export function elementBytesMax(length: number): number {
+  return length + (length < 64 ? 2 : length < 4096 ? 4 : 10);
+}
+
 export function firstElement(bytes: Uint8Array, lp: number): number {
   return bytes[lp + LISTPACK_HEADER_BYTES] === LISTPACK_END ? NONE_AT : LISTPACK_HEADER_BYTES;
 }
@@ -412,8 +417,10 @@ export class Listpacks {
   }
 
   replace(lp: Address, at: number, source: Uint8Array, start: number, length: number): Address {
-    this.#encoder.ofBytes(source, start, length);
-    return this.#shrink(this.#splice(lp, at, this.#afterElement(lp, at), source, start, 0));
+    const size = this.#encoder.ofBytes(source, start, length).sizeBytes, end = this.#afterElement(lp, at);
+    if (end - at !== size) return this.#shrink(this.#splice(lp, at, end, source, start, 0));
+    this.#overwrite(lp, at, source, start);
+    return lp;
   }
 
   replaceInteger(lp: Address, at: number, value: I64): Address {
@@ -462,6 +469,15 @@ export class Listpacks {
 
   #insert(lp: Address, at: number, source: Uint8Array, start: number): Address {
     return this.#splice(lp, at, at, source, start, 1);
+  }
+
+  /** Writes the element that the encoder describes over one of the same size, of which the backlen can stay. */
+  #overwrite(lp: Address, at: number, source: Uint8Array, start: number): void {
+    const memory = this.#memory, { head, headBytes, dataBytes } = this.#encoder;
+    if (headBytes === 1) memory.setU8(lp, at, head[0]);
+    else memory.copyIn(lp, at, head, 0, headBytes);
+    memory.copyIn(lp, at + headBytes, source, start, dataBytes);
+    this.at = at;
   }
 
   /** Puts the element that the encoder describes in place of the bytes [at, end); `added` is 1 for an insert, 0 for a replacement. */

@@ -10,9 +10,11 @@ import { type Address, NONE, OutOfArenaError } from "../../memory/mod.ts";
 import { type Dict, DictWalk } from "../../structures/dict.ts";
 import { FIELD_AT, FieldDict, fieldLength, valueBlock, valueLength, valueOffset } from "../../structures/field_dict.ts";
 import {
+  elementBytesMax,
   findElement,
   firstElement,
   LISTPACK_BYTES_MAX,
+  LISTPACK_EMPTY_BYTES,
   ListpackElement,
   Listpacks,
   nextElement,
@@ -22,6 +24,9 @@ import {
 import { ENCODING, encodingOf, TYPE, valueOf } from "../entry.ts";
 import type { Keyspace } from "../keyspace.ts";
 import type { ValueType } from "../value_type.ts";
+
+/** Most that a new listpack is given at once. */
+const ROOM_BYTES_MAX = 4096;
 
 export class HashValue implements ValueType {
   readonly type: number = TYPE.hash;
@@ -85,9 +90,10 @@ export class HashValue implements ValueType {
     this.value = valueOf(this.#keyspace.memory, entry), this.encoding = encodingOf(this.#keyspace.memory, entry);
   }
 
-  /** Opens a new, empty hash. */
-  create(): void {
-    this.value = this.#listpacks.create(), this.encoding = ENCODING.listpack;
+  /** Opens a new, empty hash, with room for about what it will get: so many fields and values of `totalBytes` together. */
+  create(strings: number, totalBytes: number): void {
+    const sizeBytes = LISTPACK_EMPTY_BYTES + totalBytes + strings * elementBytesMax(0);
+    this.value = this.#listpacks.createFor(Math.min(sizeBytes, ROOM_BYTES_MAX)), this.encoding = ENCODING.listpack;
   }
 
   /** Stores where the open hash is now in its entry. */
@@ -209,7 +215,7 @@ export class HashValue implements ValueType {
       return this.fields.set(this.value, field, fieldAt, fieldBytes, value, valueAt, valueBytes);
     }
     const isNew = this.#setInListpack(field, fieldAt, fieldBytes, value, valueAt, valueBytes);
-    if (this.size > this.#keyspace.limits.hashListpackEntriesMax) this.#convertIfRoom();
+    if (this.#listpacks.count(this.value) > 2 * this.#keyspace.limits.hashListpackEntriesMax) this.#convertIfRoom();
     return isNew;
   }
 
@@ -267,14 +273,10 @@ export class HashValue implements ValueType {
       this.value = listpacks.replace(this.value, nextElement(bytes, lp, at), value, valueAt, valueBytes);
       return false;
     }
-    this.value = listpacks.append(this.value, field, fieldAt, fieldBytes);
-    const appendedAt = listpacks.at;
-    try {
-      this.value = listpacks.append(this.value, value, valueAt, valueBytes);
-    } catch (error) {
-      this.value = listpacks.deleteRange(this.value, appendedAt, 1);
-      throw error;
-    }
+    // Both or none: there is room for the second one when there was for the first.
+    const pairBytes = elementBytesMax(fieldBytes) + elementBytesMax(valueBytes);
+    const roomy = listpacks.reserve(this.value, listpacks.bytes(this.value) + pairBytes);
+    this.value = listpacks.append(listpacks.append(roomy, field, fieldAt, fieldBytes), value, valueAt, valueBytes);
     return true;
   }
 
