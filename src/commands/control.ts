@@ -34,6 +34,8 @@ export interface ServerControl {
   /** Whether access stamps are LFU's, by maxmemory-policy. */
   readonly usesLfu: boolean;
   readonly lfuDecayMinutes: number;
+  /** Whether small integers count as shared, as in Redis: unless a policy needs an access stamp for each. */
+  readonly sharesIntegers: boolean;
   /** The executing client waits for keys; it runs no other command until it is served, timed out or unblocked. */
   blockClient(request: BlockRequest): void;
   /** The value of an entry as DUMP serializes it. */

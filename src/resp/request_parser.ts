@@ -44,12 +44,12 @@ export class RequestParser {
 
   /** Room for the next bytes, at the end of what is there; at least `minBytes`, more when a large argument is expected. */
   room(minBytes: number): Uint8Array {
-    const wanted = Math.max(
-      minBytes,
-      this.#bulkLength >= BIG_ARG_BYTES ? this.#bulkLength + 2 - (this.end - this.start) : 1,
-    );
+    const isBig = this.#bulkLength >= BIG_ARG_BYTES;
+    const wanted = Math.max(minBytes, isBig ? this.#bulkLength + 2 - (this.end - this.start) : 1);
     if (this.start === this.end && !this.#inRequest) this.start = this.end = 0;
-    if (this.buffer.length - this.end < Math.max(wanted, this.buffer.length >>> 2)) this.#makeRoom(wanted);
+    // A large argument fills the buffer that was made for it; else there is to be room for some requests.
+    const roomBytes = isBig ? wanted : Math.max(wanted, this.buffer.length >>> 2);
+    if (this.buffer.length - this.end < roomBytes) this.#makeRoom(wanted);
     // Nearly always the whole buffer: no view has to be made.
     return this.end === 0 ? this.buffer : this.buffer.subarray(this.end);
   }
@@ -120,18 +120,18 @@ export class RequestParser {
    * last call, which starts a new peak. The arguments of the last request are forgotten.
    */
   trim(isIdle: boolean): void {
-    const size = this.buffer.length, used = this.#usedBytes;
+    const size = this.buffer.length, used = this.usedBytes;
     if (size - this.end > WASTE_BYTES_MAX) {
       if (isIdle) this.#resize(used);
       else if (size > RESIZE_BYTES_MIN && size / 2 > this.peakBytes) {
         this.#resize(Math.max(used, this.peakBytes, this.#bulkLength));
       }
     }
-    this.peakBytes = Math.max(this.#usedBytes, this.#bulkLength);
+    this.peakBytes = Math.max(this.usedBytes, this.#bulkLength);
   }
 
   /** Bytes of the request that is being parsed, and of what follows. */
-  get #usedBytes(): number {
+  get usedBytes(): number {
     return this.end - this.#usedStart;
   }
 
@@ -255,7 +255,7 @@ export class RequestParser {
 
   /** Moves what is unparsed, and the arguments parsed so far, to the front of a buffer that has room for `wanted` more bytes. */
   #makeRoom(wanted: number): void {
-    const kept = this.#usedBytes;
+    const kept = this.usedBytes;
     let size = this.buffer.length;
     if (size - kept < wanted || kept > size / 2) {
       size = Math.max(kept + wanted, Math.min(size * 2, size + (64 << 20)), BUFFER_BYTES_START);

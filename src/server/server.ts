@@ -405,6 +405,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     if (client.waiting !== null) return this.#limitQueryBuffer(client);
     const parser = client.parser, before = parser.start;
     this.currentClient = client;
+    this.clientMemory.count(client);
     this.dispatcher.beginBatch();
     let requests = 0, warmUntil = 0;
     while (!client.isClosing && !client.postponed && client.waiting === null && !this.isStopped) {
@@ -606,6 +607,10 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     return this.settings.maxmemoryPolicy.endsWith("lfu");
   }
 
+  get sharesIntegers(): boolean {
+    return this.settings.maxmemoryBytes === 0 || !/-l[rf]u$/.test(this.settings.maxmemoryPolicy);
+  }
+
   get lfuDecayMinutes(): number {
     return this.settings.lfuDecayTimeMinutes;
   }
@@ -655,6 +660,8 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
       (client.watchFailed ? "d" : "") + (client.closeAfterReply ? "c" : "") + (connection.isUnix ? "U" : "") +
       (client.noEvict ? "e" : "");
     const executing = client === this.currentClient ? Math.max(0, parser.args.rawEnd - parser.args.rawStart) : 0;
+    const inputBytes = parser.end - parser.start + executing;
+    const freeBytes = parser.buffer.length - Math.max(inputBytes, parser.usedBytes);
     const argumentBytes = client === this.currentClient || client.postponed || parser.isMidRequest
       ? parser.args.totalBytes
       : 0;
@@ -665,7 +672,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
         flags || "N"
       } ` +
       `db=${client.db.index} sub=0 psub=0 ssub=0 multi=${client.queue === null ? -1 : client.queue.length} ` +
-      `qbuf=${parser.end - parser.start + executing} qbuf-free=${parser.buffer.length - parser.end} ` +
+      `qbuf=${inputBytes} qbuf-free=${freeBytes} ` +
       `argv-mem=${argumentBytes} multi-mem=${client.queueBytes} rbs=${baseBytes} ` +
       `rbp=${client.reply.peakBytes} obl=${unsentBytes - overflowBytes} oll=${overflowBytes > 0 ? 1 : 0} ` +
       `omem=${overflowBytes} tot-mem=${client.memoryBytes + argumentBytes} ` +
