@@ -14,6 +14,7 @@ body { font: 16px/1.5 system-ui, sans-serif; color: var(--text); background: var
 h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2rem; } p { max-width: 46rem; } .soft { color: var(--soft); }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .3rem .8rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
+table.text :is(th, td):last-child { text-align: left; }
 .scroll > svg, .scroll > figure > svg { min-width: 38rem; } figure { margin: 0; }
 svg { max-width: 100%; height: auto; background: none !important; color: var(--text); }
 `;
@@ -24,11 +25,21 @@ export interface Chart {
   readonly options: Plot.PlotOptions;
 }
 
+export interface ReportTable {
+  readonly title: string;
+  /** The last column is text, not numbers. */
+  readonly lastIsText: boolean;
+  readonly headings: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
 export interface Report {
   readonly title: string;
   readonly introduction: string;
   readonly headings: readonly string[];
   readonly rows: readonly (readonly string[])[];
+  /** Shown after the charts. */
+  readonly tables: readonly ReportTable[];
   readonly charts: readonly Chart[];
   readonly conclusions: readonly string[];
   readonly setting: string;
@@ -42,19 +53,29 @@ export function writeReport(name: string, report: Report): string {
   return path;
 }
 
-function page(report: Report): string {
+function tableOf(headings: readonly string[], rows: readonly (readonly string[])[], lastIsText = false): string {
   const cells = (tag: string, row: readonly string[]) => row.map((cell) => `<${tag}>${escape(cell)}</${tag}>`).join("");
+  return `<div class="scroll"><table${lastIsText ? ' class="text"' : ""}><thead><tr>${
+    cells("th", headings)
+  }</tr></thead><tbody>
+${rows.map((row) => `<tr>${cells("td", row)}</tr>`).join("\n")}</tbody></table></div>`;
+}
+
+function page(report: Report): string {
   const charts = report.charts.map(({ title, note, options }) => {
     return `<h2>${escape(title)}</h2><p class="soft">${escape(note)}</p><div class="scroll">${draw(options)}</div>`;
   });
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escape(report.title)}</title><style>${STYLE}</style></head><body><main><h1>${escape(report.title)}</h1>
-<p>${escape(report.introduction)}</p><div class="scroll"><table><thead><tr>${
-    cells("th", report.headings)
-  }</tr></thead><tbody>
-${report.rows.map((row) => `<tr>${cells("td", row)}</tr>`).join("\n")}</tbody></table></div>
+<p>${escape(report.introduction)}</p>${tableOf(report.headings, report.rows)}
 <h2>What to see</h2>${report.conclusions.map((text) => `<p>${escape(text)}</p>`).join("\n")}
-${charts.join("\n")}<p class="soft">${escape(report.setting)}</p></main></body></html>\n`;
+${charts.join("\n")}
+${
+    report.tables.map((one) => `<h2>${escape(one.title)}</h2>${tableOf(one.headings, one.rows, one.lastIsText)}`).join(
+      "\n",
+    )
+  }
+<p class="soft">${escape(report.setting)}</p></main></body></html>\n`;
 }
 
 function draw(options: Plot.PlotOptions): string {

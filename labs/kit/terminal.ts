@@ -33,10 +33,11 @@ export class Progress {
   }
 }
 
-/** Rows under headings, numbers to the right. */
-export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+/** Rows under headings, numbers to the right; with `lastIsText` the last column is text, to the left. */
+export function table(headings: readonly string[], rows: readonly (readonly string[])[], lastIsText = false): string {
   const widths = headings.map((heading, i) => Math.max(heading.length, ...rows.map((row) => row[i].length)));
-  const line = (cells: readonly string[]) => cells.map((cell, i) => cell.padStart(widths[i])).join("  ");
+  const line = (cells: readonly string[]) =>
+    cells.map((cell, i) => lastIsText && i === cells.length - 1 ? cell : cell.padStart(widths[i])).join("  ");
   return [line(headings), widths.map((width) => "─".repeat(width)).join("  "), ...rows.map(line)].join("\n");
 }
 

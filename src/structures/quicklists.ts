@@ -155,7 +155,7 @@ export class Quicklists {
     const end = atHead ? this.#head(list) : this.#tail(list);
     if (end !== NONE && this.#takes(list, end, length)) this.#extend(end, atHead, source, start, length);
     else this.#link(list, end, this.#newNodeOf(source, start, length), !atHead);
-    this.#count(list, 1);
+    this.#added(list, length);
   }
 
   /** Sees to it that the next pop at this end needs no memory. */
@@ -195,7 +195,7 @@ export class Quicklists {
         !toHead,
       );
     }
-    this.#count(list, 1);
+    this.#added(list, length);
     this.#dropEdge(list, from, fromHead);
     this.#compress(list, NONE);
   }
@@ -224,13 +224,14 @@ export class Quicklists {
     if (this.#isLarge(length)) this.#insertLarge(list, after, source, start, length);
     else if (this.#takes(list, node, length)) this.#insertInto(list, node, after, source, start, length);
     else this.#insertBeside(list, after, source, start, length);
-    this.#count(list, 1);
+    this.#added(list, length);
   }
 
   /** Puts other bytes in place of the element that the cursor is at. */
   replace(list: Address, source: Uint8Array, start: number, length: number): void {
     const { node, at } = this.cursor, isLarge = this.#isLarge(length);
     if (this.#isPacked(node) !== isLarge) {
+      this.#memory.cow.writtenBytes += length;
       if (isLarge) this.#replacePlain(node, source, start, length);
       else {
         this.#expand(node);
@@ -550,6 +551,12 @@ export class Quicklists {
 
   #seek(list: Address, index: number): void {
     assert(this.cursor.seek(list, index), "the list has this element");
+  }
+
+  /** An element of this length has come in. */
+  #added(list: Address, length: number): void {
+    this.#memory.cow.writtenBytes += length;
+    this.#count(list, 1);
   }
 
   #count(list: Address, added: number): void {
