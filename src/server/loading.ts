@@ -152,12 +152,13 @@ export class Loading {
       merge,
       log: (text) => server.log.notice(text),
       warn: (text) => server.log.warning(text),
+      onDone: (load) => this.#loaded(load),
       onKey: () => this.#delay(),
     });
   }
 
-  /** A dump has been loaded: keeps what INFO says of it. */
-  loaded(load: RdbLoad): void {
+  /** A dump or a base has been loaded: keeps what INFO says of it. */
+  #loaded(load: RdbLoad): void {
     const { keysLoaded, keysExpired, emptyKeysSkipped } = load, server = this.#server;
     this.lastKeysLoaded = keysLoaded, this.lastKeysExpired = keysExpired;
     server.persistence.sanitizations += load.sanitizations;
@@ -295,7 +296,6 @@ export class RdbFileLoad {
       throw error;
     }
     this.#storage.close(this.#file);
-    this.#loading.loaded(this.#load);
     return true;
   }
 }

@@ -37,6 +37,8 @@ export interface RdbLoadOptions {
   readonly merge: boolean;
   readonly log: (text: string) => void;
   readonly warn: (text: string) => void;
+  /** Called once everything has been loaded. */
+  readonly onDone: (load: RdbLoad) => void;
   /** Called after each key. */
   readonly onKey: () => void;
 }
@@ -98,6 +100,10 @@ export class RdbLoad {
     } catch (error) {
       this.#bulk.discard();
       throw error instanceof DuplicateKeyError ? duplicatedKey(error) : error;
+    }
+    if (this.#done) {
+      this.#keepFunctions();
+      this.#options.onDone(this);
     }
     return this.#done;
   }
@@ -285,7 +291,6 @@ export class RdbLoad {
 
   #end(): void {
     if (this.#checksumVersion) this.#checkSum();
-    this.#keepFunctions();
     this.#done = true;
   }
 

@@ -7,6 +7,7 @@ import { KeyedHash } from "../../base/siphash.ts";
 import { debugDigest } from "../../keyspace/digest.ts";
 import { ENCODING, encodingOf, expiresAtMs } from "../../keyspace/entry.ts";
 import { Keyspace, NO_EXPIRY } from "../../keyspace/keyspace.ts";
+import { registerTypes } from "../../keyspace/values/mod.ts";
 import { Allocator, DebugMemory, NONE, OutOfArenaError } from "../../memory/mod.ts";
 import { FunctionLibraries } from "./function_libraries.ts";
 import { dumpPayload, isPayloadIntact, loadPayload } from "./dump_payload.ts";
@@ -24,6 +25,7 @@ function open(arenaMaxBytes = 256 << 20) {
   memory.allocator = allocator;
   const keyspace = new Keyspace({ memory, allocator, hash: new KeyedHash(3, 4), databases: 4, random: () => 0 });
   keyspace.nowMs = NOW_MS;
+  registerTypes(keyspace);
   return { memory, allocator, keyspace };
 }
 
@@ -115,6 +117,7 @@ function loader({ keyspace }: Opened, bytes: Uint8Array, options: Partial<RdbLoa
     deep: false,
     functions: new FunctionLibraries(),
     warn: () => {},
+    onDone: () => {},
     keepExpired: false,
     verifyChecksum: true,
     usesLfu: false,

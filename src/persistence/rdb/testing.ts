@@ -3,6 +3,7 @@ import { latin1Encode } from "../../base/bytes.ts";
 import { KeyedHash } from "../../base/siphash.ts";
 import { debugDigest } from "../../keyspace/digest.ts";
 import { Keyspace, NO_EXPIRY } from "../../keyspace/keyspace.ts";
+import { registerTypes } from "../../keyspace/values/mod.ts";
 import { type Address, Allocator, DebugMemory } from "../../memory/mod.ts";
 import { FunctionLibraries } from "./function_libraries.ts";
 import { RdbLoad, type RdbLoadOptions } from "./rdb_loader.ts";
@@ -15,7 +16,9 @@ export const NOW_MS = 1_700_000_000_000;
 export function openKeyspace(pageBytes = 4096): Keyspace {
   const memory = new DebugMemory({ arenaMaxBytes: 64 << 20, pageBytes });
   const allocator = memory.allocator = new Allocator(memory, true);
-  return new Keyspace({ memory, allocator, hash: new KeyedHash(1, 2), databases: 16, random: () => 0 });
+  const keyspace = new Keyspace({ memory, allocator, hash: new KeyedHash(1, 2), databases: 16, random: () => 0 });
+  registerTypes(keyspace);
+  return keyspace;
 }
 
 export function setText(keyspace: Keyspace, db: number, key: string, value: string, expiresAtMs = NO_EXPIRY): Address {
@@ -72,6 +75,7 @@ export function loadBytes(keyspace: Keyspace, file: Uint8Array, options: Partial
     merge: false,
     log: () => {},
     warn: () => {},
+    onDone: () => {},
     onKey: () => {},
     ...options,
   });
