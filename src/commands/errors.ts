@@ -3,6 +3,8 @@ export const ERROR = {
   wrongType: "WRONGTYPE Operation against a key holding the wrong kind of value",
   syntax: "syntax error",
   notInteger: "value is not an integer or out of range",
+  notPositive: "value is out of range, must be positive",
+  notInt32: "value is out of range, value must between -2147483648 and 2147483647",
   notFloat: "value is not a valid float",
   noSuchKey: "no such key",
   overflow: "increment or decrement would overflow",

@@ -97,11 +97,11 @@ function scan(ctx: CommandContext): void {
   let count = 0;
   for (const entry of found) {
     if (options.pattern !== null && !matches(ctx, options.pattern, entry)) continue;
-    if (options.typeName !== null && TYPE_NAMES[typeOf(memory, entry)] !== options.typeName) continue;
     if (keyspace.isExpired(entry)) {
       expired.push(entry);
       continue;
     }
+    if (options.typeName !== null && TYPE_NAMES[typeOf(memory, entry)] !== options.typeName) continue;
     replyKey(ctx, entry);
     count++;
   }
@@ -133,8 +133,9 @@ export function databaseArgument(
   index: number,
   rangeError: string = ERROR.dbIndexOutOfRange,
 ): Database | null {
-  const number = ctx.integer(index);
+  const number = ctx.wideInteger(index);
   if (Number.isNaN(number)) return null;
+  if (number !== (number | 0)) return refuse(ctx, ERROR.notInt32);
   const db = ctx.keyspace.databases[number];
   if (db === undefined) ctx.reply.error(rangeError);
   return db ?? null;
@@ -214,7 +215,7 @@ function objectRefcount(ctx: CommandContext): void {
   const entry = inspected(ctx);
   if (entry === NONE) return;
   let shared = false;
-  if (encodingOf(ctx.keyspace.memory, entry) === ENCODING.int) {
+  if (ctx.server.sharesIntegers && encodingOf(ctx.keyspace.memory, entry) === ENCODING.int) {
     ctx.keyspace.readInteger(entry, ctx.a);
     shared = ctx.a.hi === 0 && ctx.a.lo < SHARED_INTEGERS;
   }

@@ -265,7 +265,7 @@ function popOne(ctx: CommandContext): void {
 }
 
 function spopCount(ctx: CommandContext): void {
-  const error = "value is out of range, must be positive", count = ctx.wideInteger(2, error);
+  const error = ERROR.notPositive, count = ctx.wideInteger(2, error);
   if (Number.isNaN(count)) return;
   if (count < 0) return ctx.reply.error(error);
   const entry = ctx.lookupWrite(1), keyspace = ctx.keyspace;

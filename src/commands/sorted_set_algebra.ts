@@ -172,13 +172,19 @@ function intersect({ keyspace }: CommandContext, count: number, set: SortedSet):
   while (walk.next()) {
     let score = orZero(operands[0].weight * walk.score), i = 1;
     for (; i < count; i++) {
-      const other = operands[i].scoreOf(keyspace, walk.bytes, walk.at, walk.length);
+      const other = scoreIn(keyspace, operands[i]);
       if (Number.isNaN(other)) break;
       score = options.combine(score, other * operands[i].weight);
     }
     if (i === count) addWalked(set, score);
   }
   set.finish();
+}
+
+/** The score of the member where the walk stands, or NaN. The walked one itself is not asked: to look up in a dict would move its slots. */
+function scoreIn(keyspace: Keyspace, operand: Operand): number {
+  if (operand.entry === operands[0].entry) return walk.score;
+  return operand.scoreOf(keyspace, walk.bytes, walk.at, walk.length);
 }
 
 function subtract({ keyspace }: CommandContext, count: number, set: SortedSet): void {
@@ -192,7 +198,7 @@ function subtract({ keyspace }: CommandContext, count: number, set: SortedSet): 
 function inHowMany(keyspace: Keyspace, count: number, stopsWhenFound: boolean): number {
   let found = 0;
   for (let i = 1; i < count; i++) {
-    const isThere = !Number.isNaN(operands[i].scoreOf(keyspace, walk.bytes, walk.at, walk.length));
+    const isThere = !Number.isNaN(scoreIn(keyspace, operands[i]));
     if (isThere) found++;
     if (isThere === stopsWhenFound) break;
   }

@@ -63,8 +63,9 @@ function pop(ctx: CommandContext, end: End): void {
   const { args, reply } = ctx;
   if (args.count > 3) return reply.error(ERROR.syntax);
   const hasCount = args.count === 3;
-  const count = hasCount ? ctx.count(2, "value is out of range, must be positive") : 1;
+  const count = hasCount ? ctx.wideInteger(2, ERROR.notPositive) : 1;
   if (Number.isNaN(count)) return;
+  if (count < 0) return reply.error(ERROR.notPositive);
   const entry = ctx.lookupWrite(1);
   if (!ctx.isType(entry, TYPE.zset)) return;
   if (entry === NONE || count === 0) return reply.startArray(0);

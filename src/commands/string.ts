@@ -23,8 +23,19 @@ const WORD = {
 };
 const SET = ascii("SET"), MSET = ascii("MSET"), PXAT = ascii("PXAT"), KEEPTTL = ascii("KEEPTTL");
 
-/** Options of SET and GETEX; one shared instance, filled by `parseOptions`. */
-const options = { nx: false, xx: false, get: false, keepTtl: false, persist: false, expiresAtMs: -1 };
+/** Options of SET and GETEX; one shared instance, filled by `parseOptions`, and `expiresAtMs` by `readExpiry`. */
+const options = {
+  nx: false,
+  xx: false,
+  get: false,
+  keepTtl: false,
+  persist: false,
+  /** The argument that is a time; 0 for none. */
+  expiryArgument: 0,
+  perUnit: 1,
+  relative: false,
+  expiresAtMs: -1,
+};
 
 /** Reads the options from argument `from` on; false with the error reply written. */
 function parseOptions(ctx: CommandContext, from: number, command: "set" | "getex"): boolean {
@@ -35,24 +46,35 @@ function parseOptions(ctx: CommandContext, from: number, command: "set" | "getex
     options.keepTtl =
     options.persist =
       false;
-  options.expiresAtMs = -1;
-  let expiryArgument = 0, perUnit = 1, relative = false;
+  options.expiryArgument = 0;
   for (let i = from; i < args.count; i++) {
-    const hasNext = i + 1 < args.count, noExpiry = expiryArgument === 0 && !options.keepTtl && !options.persist;
+    const hasNext = i + 1 < args.count, noTime = options.expiryArgument === 0;
+    const mayHaveTime = hasNext && noTime && !options.keepTtl && !options.persist;
     if (isSet && args.is(i, WORD.nx) && !options.xx) options.nx = true;
     else if (isSet && args.is(i, WORD.xx) && !options.nx) options.xx = true;
     else if (isSet && args.is(i, WORD.get)) options.get = true;
-    else if (isSet && args.is(i, WORD.keepttl) && expiryArgument === 0) options.keepTtl = true;
-    else if (!isSet && args.is(i, WORD.persist) && expiryArgument === 0) options.persist = true;
-    else if (args.is(i, WORD.ex) && hasNext && noExpiry) expiryArgument = ++i, perUnit = 1000, relative = true;
-    else if (args.is(i, WORD.px) && hasNext && noExpiry) expiryArgument = ++i, perUnit = 1, relative = true;
-    else if (args.is(i, WORD.exat) && hasNext && noExpiry) expiryArgument = ++i, perUnit = 1000, relative = false;
-    else if (args.is(i, WORD.pxat) && hasNext && noExpiry) expiryArgument = ++i, perUnit = 1, relative = false;
+    else if (isSet && args.is(i, WORD.keepttl) && noTime) options.keepTtl = true;
+    else if (!isSet && args.is(i, WORD.persist) && noTime) options.persist = true;
+    else if (mayHaveTime && args.is(i, WORD.ex)) setTime(++i, 1000, true);
+    else if (mayHaveTime && args.is(i, WORD.px)) setTime(++i, 1, true);
+    else if (mayHaveTime && args.is(i, WORD.exat)) setTime(++i, 1000, false);
+    else if (mayHaveTime && args.is(i, WORD.pxat)) setTime(++i, 1, false);
     else {
       ctx.reply.error(ERROR.syntax);
       return false;
     }
   }
+  return true;
+}
+
+function setTime(argument: number, perUnit: number, relative: boolean): void {
+  options.expiryArgument = argument, options.perUnit = perUnit, options.relative = relative;
+}
+
+/** Reads the time that the options name, if any; false with the error reply written. */
+function readExpiry(ctx: CommandContext, command: "set" | "getex"): boolean {
+  const { expiryArgument, perUnit, relative } = options;
+  options.expiresAtMs = -1;
   if (expiryArgument === 0) return true;
   options.expiresAtMs = expiryMs(ctx, expiryArgument, perUnit, relative ? ctx.nowMs : 0, command);
   return !Number.isNaN(options.expiresAtMs);
@@ -64,7 +86,7 @@ function set(ctx: CommandContext): void {
     ctx.keyspace.dirty++;
     return ctx.reply.ok();
   }
-  if (parseOptions(ctx, 3, "set")) setGeneric(ctx, 2);
+  if (parseOptions(ctx, 3, "set") && readExpiry(ctx, "set")) setGeneric(ctx, 2);
 }
 
 function setGeneric(ctx: CommandContext, value: number): void {
@@ -118,8 +140,9 @@ function getex(ctx: CommandContext): void {
   if (!parseOptions(ctx, 2, "getex")) return;
   const entry = ctx.lookupRead(1);
   if (!ctx.isString(entry)) return;
+  if (entry === NONE) return ctx.reply.null();
+  if (!readExpiry(ctx, "getex")) return;
   ctx.replyString(entry);
-  if (entry === NONE) return;
   const { persist, expiresAtMs } = options;
   if (expiresAtMs >= 0 && expiresAtMs <= ctx.nowMs && !ctx.server.isLoading) {
     ctx.remove(1, ctx.server.lazyExpire);
@@ -329,7 +352,7 @@ function incrbyfloat(ctx: CommandContext): void {
   if (result.kind === "invalid") return ctx.reply.error(ERROR.notFloat);
   if (result.kind === "not-finite") return ctx.reply.error("increment would produce NaN or Infinity");
   const value = ascii(result.text), args = ctx.args;
-  ctx.keyspace.setString(ctx.db, args.bytes, args.offsets[1], args.lengths[1], value, 0, value.length, KEEP_EXPIRY);
+  ctx.keyspace.setText(ctx.db, args.bytes, args.offsets[1], args.lengths[1], value, value.length);
   ctx.keyspace.dirty++;
   ctx.reply.bytes(value);
   ctx.propagation.replace(SET, args.slice(1), value, KEEPTTL);

@@ -8,7 +8,7 @@
  *  - an expired key is removed by whoever finds it, through `onExpired` (which logs the DEL), except while loading.
  * It never replies, logs or reads a clock: the time of the executing command is `nowMs`.
  */
-import { EMPTY_BYTES, latin1Decode, latin1Encode } from "../base/bytes.ts";
+import { latin1Decode, latin1Encode } from "../base/bytes.ts";
 import { formatI64, I64, INTEGER_TEXT_BYTES_MAX, parseI64 } from "../base/integer.ts";
 import { assert } from "../base/assert.ts";
 import type { KeyedHash } from "../base/siphash.ts";
@@ -122,6 +122,7 @@ export class Keyspace {
 
   readonly #integer = new I64();
   readonly #digits = new Uint8Array(INTEGER_TEXT_BYTES_MAX);
+  readonly #smallString = new Uint8Array(INLINE_BYTES_MAX);
   readonly #tail: Tail = { encoding: 0, inline: true, valueWord: 0, lengthBytes: 0 };
   #keyScratch = new Uint8Array(1024);
 
@@ -282,6 +283,22 @@ export class Keyspace {
   ): void {
     const found = this.lookupQuiet(db, key, keyBytes, keyLengthBytes);
     this.#storeRaw(db, found, key, keyBytes, keyLengthBytes, value, valueLength, expiresAtMs);
+    this.memory.cow.writtenBytes += valueLength;
+    this.changed(db, key, keyBytes, keyLengthBytes);
+  }
+
+  /** Sets a key to a string that is not stored as an integer even if it is one, keeping a time to live: what INCRBYFLOAT makes. */
+  setText(
+    db: Database,
+    key: Uint8Array,
+    keyBytes: number,
+    keyLengthBytes: number,
+    value: Uint8Array,
+    valueLength: number,
+  ): void {
+    const found = this.lookupQuiet(db, key, keyBytes, keyLengthBytes);
+    const encoding = valueLength <= EMBSTR_BYTES_MAX ? ENCODING.embstr : ENCODING.raw;
+    this.#storeRaw(db, found, key, keyBytes, keyLengthBytes, value, valueLength, KEEP_EXPIRY, encoding);
     this.memory.cow.writtenBytes += valueLength;
     this.changed(db, key, keyBytes, keyLengthBytes);
   }
@@ -720,9 +737,10 @@ export class Keyspace {
     value: Uint8Array,
     valueLength: number,
     expiresAtMs: number,
+    encoding: number = ENCODING.raw,
   ): Address {
     const memory = this.memory, tail = this.#tail;
-    tail.encoding = ENCODING.raw;
+    tail.encoding = encoding;
     this.#placeString(tail, value, 0, valueLength, 0);
     const entry = this.#storeTail(db, found, key, keyBytes, keyLengthBytes, expiresAtMs);
     if (tail.inline) memory.copyIn(entry, tailOffset(memory.u32(entry, ENTRY.keyInfo)), value, 0, valueLength);
@@ -839,7 +857,7 @@ export class Keyspace {
     return found === NONE ? this.accessStamp : this.memory.u32(found, ENTRY.meta) >>> 8;
   }
 
-  /** `writeRange` for a key that is free: it stays free when there is no room. */
+  /** `writeRange` for a key that is free: of the very size that is needed, as more often than not it will not grow. */
   #createRange(
     db: Database,
     key: Uint8Array,
@@ -850,13 +868,18 @@ export class Keyspace {
     valueBytes: number,
     valueLength: number,
   ): number {
-    this.setRaw(db, key, keyBytes, keyLengthBytes, EMPTY_BYTES, 0);
-    try {
-      return this.writeRange(db, key, keyBytes, keyLengthBytes, offsetBytes, value, valueBytes, valueLength);
-    } catch (error) {
-      this.remove(db, key, keyBytes, keyLengthBytes, false);
-      throw error;
+    const memory = this.memory, length = offsetBytes + valueLength, small = this.#smallString;
+    if (length <= INLINE_BYTES_MAX) {
+      small.fill(0, 0, offsetBytes);
+      small.set(value.subarray(valueBytes, valueBytes + valueLength), offsetBytes);
+      this.setRaw(db, key, keyBytes, keyLengthBytes, small, length);
+      return length;
     }
+    const block = this.newRawBlock(length);
+    memory.fill(block, RAW_HEADER_BYTES, 0, offsetBytes);
+    memory.copyIn(block, RAW_HEADER_BYTES + offsetBytes, value, valueBytes, valueLength);
+    this.setRawBlock(db, key, keyBytes, keyLengthBytes, block, NO_EXPIRY);
+    return length;
   }
 
   /** Sets the length of a string that `place` has located, which makes it raw. */

@@ -9,14 +9,18 @@ const key = (d: Draw) => d.key("geo");
 const place = (d: Draw) => `place ${d.below(25)}`;
 const unit = (d: Draw) => d.chance(97) ? d.pick(["m", "km", "ft", "mi", "KM"]) : "yd";
 
+/** Where no two places are equally far from a third: Redis's order of those is that of an unstable sort. */
 function position(d: Draw): Argument[] {
   const kind = d.below(20);
-  if (kind < 12) return [`13.${d.below(1000)}`, `38.${d.below(1000)}`];
-  if (kind < 17) return [d.between(-1800, 1800) / 10, d.between(-850, 850) / 10];
-  if (kind < 19) {
-    return [d.pick(["180", "-180", "179.999", "0", "-0.00001"]), d.pick(["85.05112878", "-85.05112878", "0"])];
-  }
-  return [d.pick(["181", "abc", "0", "nan"]), d.pick(["86", "-90", "abc", "1"])];
+  if (kind < 12) return [`13.${d.below(1_000_000)}`, `38.${d.below(1_000_000)}`];
+  if (kind < 18) return [d.between(-180_000_000, 180_000_000) / 1e6, d.between(-85_000_000, 85_000_000) / 1e6];
+  return [d.pick(["181", "abc", "0", "nan"]), d.pick(["86", "-90", "abc", "inf"])];
+}
+
+/** At the edges of what there is; one place only. */
+function geoaddEdge(d: Draw): Step {
+  const longitude = d.pick(["180", "-180", "179.999", "0", "-0.00001"]);
+  return plain("GEOADD", key(d), longitude, d.pick(["85.05112878", "-85.05112878", "0"]), "place 0");
 }
 
 function distance(d: Draw): number | string {
@@ -67,6 +71,7 @@ function searchStore(d: Draw): Step {
 
 export const geoFamily = new Family("geo", [
   [25, geoadd],
+  [2, geoaddEdge],
   [6, (d) => plain("GEOPOS", key(d), ...d.several(0, 4, () => place(d)))],
   [6, (d) => plain("GEOHASH", key(d), ...d.several(0, 4, () => place(d)))],
   [8, (d) => plain("GEODIST", key(d), place(d), place(d), ...d.maybe(60, unit(d)))],

@@ -51,8 +51,9 @@ function sortUnsorted(d: Draw): Step {
   return plain("SORT", name, "BY", "nosort", ...order(d));
 }
 
+/** To a key that nothing dumps: Redis gives this list its default node size, whatever the configuration says. */
 function sortStore(d: Draw): Step {
-  const from = source(d), to = d.pick(["sort:stored", "sort:list", "list:0"]);
+  const from = source(d), to = d.pick(["sort:stored", "sort:list"]);
   const step = plain("SORT", from, ...by(d), ...order(d), "STORE", to);
   return from === "sort:set" ? { ...step, fixed: true } : step;
 }

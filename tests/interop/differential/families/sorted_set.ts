@@ -1,6 +1,6 @@
 /**
  * Sorted sets. Ranges by lex need members of one score, so they have keys of their own: over mixed scores Redis's answer depends on the
- * heights that its skiplist has drawn.
+ * heights that its skiplist has drawn. Scores are never -0: whether Redis keeps its sign depends on the way to the encoding.
  */
 
 import type { Argument } from "../../../support/resp_client.ts";
@@ -11,7 +11,7 @@ import { canonical, isNull, type WireReply } from "../wire_reply.ts";
 import { flatPairs } from "./hash.ts";
 
 const key = (d: Draw) => d.key("zset");
-const lexKey = (d: Draw) => d.chance(95) ? `lex:${d.below(3)}` : d.key("list");
+const lexKey = (d: Draw) => `lex:${d.below(3)}`;
 
 function score(d: Draw): string {
   return d.chance(94) ? d.float() : d.pick(["inf", "-inf", "+inf", "nan", "abc", "-Infinity"]);
@@ -44,6 +44,18 @@ function scoreLimit(d: Draw): string {
 function lexLimit(d: Draw): string {
   if (d.chance(25)) return d.pick(["-", "+"]);
   return (d.chance(97) ? d.pick(["[", "("]) : "") + d.letters(d.below(3));
+}
+
+function lexOfAnotherType(d: Draw): Step {
+  const name = d.pick(["ZRANGEBYLEX", "ZREVRANGEBYLEX", "ZLEXCOUNT", "ZREMRANGEBYLEX"]);
+  return group(
+    ["DEL", "missing:lex"],
+    d.pick([["SET", "missing:lex", "text"], ["SADD", "missing:lex", "a"], ["PING"]]),
+    [
+      ...[name, "missing:lex", lexLimit(d), lexLimit(d)],
+    ],
+    ["DEL", "missing:lex"],
+  );
 }
 
 function limit(d: Draw, percent: number): Argument[] {
@@ -88,7 +100,7 @@ function operands(d: Draw): { count: number; words: Argument[] } {
 
 function aggregation(d: Draw, count: number): Argument[] {
   const weights = d.chance(30)
-    ? ["WEIGHTS", ...d.several(count, count, () => d.chance(95) ? d.between(-3, 4) : score(d))]
+    ? ["WEIGHTS", ...d.several(count, count, () => d.chance(95) ? d.pick([-3, -1, 1, 2, 4]) : score(d))]
     : [];
   return d.shuffled([weights, d.maybe(30, "AGGREGATE", d.pick(["SUM", "MIN", "MAX", "min", "AVG"]))]).flat();
 }
@@ -168,6 +180,7 @@ export const sortedSetFamily = new Family("zset", [
   [4, (d) => plain(d.pick(["ZRANGE", "ZREVRANGE"]), key(d), d.index(), d.index(), ...d.maybe(50, "WITHSCORES"))],
   [6, byScore],
   [3, (d) => plain(d.pick(["ZRANGEBYLEX", "ZREVRANGEBYLEX"]), lexKey(d), lexLimit(d), lexLimit(d), ...limit(d, 30))],
+  [1, lexOfAnotherType],
   [4, zrangestore],
   [2, (d) => plain("ZREMRANGEBYRANK", key(d), d.index(), d.index())],
   [2, (d) => plain("ZREMRANGEBYSCORE", key(d), scoreLimit(d), scoreLimit(d))],
