@@ -35,11 +35,13 @@ export class RealRandomness implements Randomness {
     return this.#pool[this.#used++];
   }
 
+  /** Draws as many bits as n needs until they are below it, which takes two draws at most on average, and no division. */
   below(n: number): number {
-    const limit = 2 ** 32 - (2 ** 32 % n); // draws at or above it would favour small results
+    if (n === 1) return 0;
+    const bits = 0xffffffff >>> Math.clz32(n - 1);
     for (;;) {
-      const drawn = this.nextU32();
-      if (drawn < limit) return drawn % n;
+      const drawn = (this.nextU32() & bits) >>> 0;
+      if (drawn < n) return drawn;
     }
   }
 }

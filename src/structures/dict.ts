@@ -47,13 +47,15 @@ export const KEY_LENGTH_MASK = 0x1fffffff;
 const KEY_INFO = 4;
 /** While a snapshot is live, tables grow only past this load, as growing dirties pages. */
 const FORCE_RATIO = 5;
+/** The load up to which `mayGrow` is asked. */
+const MAX_LOAD = 1.618;
 /** A small entry often lies in two cache lines: this word is near its end, and what is read there does not matter. */
 const SMALL_ENTRY_END_WORD = 9;
 /** Empty slots one rehash step may pass over. */
 const EMPTY_VISITS_PER_STEP = 10;
 /** A table shrinks to a sixteenth at most: should it fill again at once, the large one is emptied before chains get long. */
 const SHRINK_LOG2_MAX = 4;
-/** Chains up to this length (and longer ones where the load is higher) are drawn from exactly evenly. */
+/** Places of a chain that are drawn from exactly evenly at loads below 1: longer chains are rare. */
 const FAIR_CHAIN = 4;
 /** A table this much larger than its entries has no chains worth the name. */
 const SPARSE_RATIO = 8;
@@ -61,6 +63,12 @@ const SPARSE_RATIO = 8;
 /** Where a table's slot lives: a block and an offset; `block` is 0 when its chunk is absent (all slots empty). */
 function slotBlock(memory: MemoryReader, table: Address, log2: number, slot: number): Address {
   return log2 <= CHUNK_LOG2 ? table : memory.u32(table, (slot >>> CHUNK_LOG2) << 2) as Address;
+}
+
+/** The first entry of a slot's chain, or NONE. */
+function slotValue(memory: MemoryReader, table: Address, log2: number, slot: number): Address {
+  const block = slotBlock(memory, table, log2, slot);
+  return block === NONE ? NONE : memory.u32(block, (slot & CHUNK_MASK) << 2) as Address;
 }
 
 export function dictSize(memory: MemoryReader, dict: Address): number {
@@ -214,6 +222,8 @@ export class Dict {
   readonly #allocator: Allocator;
   readonly #hash: KeyedHash;
   readonly #keyOffset: number;
+  /** Whether a table may be had that takes so many bytes more, while chains are still short. */
+  mayGrow: (bytes: number) => boolean = () => true;
   /** Set by the last `findSlot`: what leads to the entry, 0 for the slot itself. */
   #previous: Address = NONE;
   #foundTable = 0;
@@ -414,25 +424,34 @@ export class Dict {
   }
 
   /**
-   * An entry chosen at random, or NONE when empty; `random(n)` is uniform below n. A slot is accepted as often as its chain is long, so
-   * that entries of all but unusually long chains have the same chance. Moves one slot along when a rehash is under way.
+   * An entry chosen at random, or NONE when empty; `random(n)` is uniform below n. A slot and a place in its chain are drawn until an
+   * entry is there, so all have the same chance; only those beyond the last place share it. Moves one slot along when a rehash is
+   * under way.
    */
   randomEntry(dict: Address, random: (below: number) => number): Address {
     const memory = this.#memory, size = this.size(dict);
     if (size === 0) return NONE;
     this.rehashOnUse(dict, 1);
-    const isRehashing = this.isRehashing(dict), slots0 = slotCount(memory.u32(dict, HEADER.log0));
+    const isRehashing = this.isRehashing(dict), log0 = memory.u32(dict, HEADER.log0), slots0 = slotCount(log0);
+    const table0 = memory.u32(dict, HEADER.table0) as Address;
     const first = isRehashing ? memory.u32(dict, HEADER.rehashAt) : 0, slots = this.slots(dict) - first;
-    const fairChain = !isRehashing && size * SPARSE_RATIO < slots ? 1 : FAIR_CHAIN + 2 * Math.floor(size / slots);
+    const places = !isRehashing && size * SPARSE_RATIO < slots ? 1 : FAIR_CHAIN * (1 + Math.floor(size / slots));
     while (true) {
       const slot = first + random(slots);
-      let entry = slot < slots0 ? this.#slotValue(dict, 0, slot) : this.#slotValue(dict, 1, slot - slots0);
+      const head = slot < slots0 ? slotValue(memory, table0, log0, slot) : this.#slotValue(dict, 1, slot - slots0);
+      if (head === NONE) continue;
+      const place = places === 1 ? 0 : random(places), entry = this.#inChain(head, place);
       if (entry === NONE) continue;
-      const length = this.#chainLength(entry);
-      if (length < fairChain && random(fairChain) >= length) continue;
-      for (let steps = length === 1 ? 0 : random(length); steps > 0; steps--) entry = memory.u32(entry, 0) as Address;
-      return entry;
+      if (place < places - 1 || memory.u32(entry, 0) === NONE) return entry;
+      return this.#inChain(entry, random(this.#chainLength(entry)));
     }
+  }
+
+  /** The entry at a place of a chain, or NONE. */
+  #inChain(head: Address, place: number): Address {
+    let entry = head;
+    for (let left = place; left > 0 && entry !== NONE; left--) entry = this.#memory.u32(entry, 0) as Address;
+    return entry;
   }
 
   #chainLength(head: Address): number {
@@ -585,8 +604,7 @@ export class Dict {
   }
 
   #slotValue(dict: Address, table: number, slot: number): Address {
-    const block = slotBlock(this.#memory, this.#tableOf(dict, table), this.#logOf(dict, table), slot);
-    return block === NONE ? NONE : this.#memory.u32(block, (slot & CHUNK_MASK) << 2) as Address;
+    return slotValue(this.#memory, this.#tableOf(dict, table), this.#logOf(dict, table), slot);
   }
 
   #visitSlot(dict: Address, table: number, slot: number, visit: (entry: Address) => void): void {
@@ -609,6 +627,7 @@ export class Dict {
     const used = memory.u32(dict, HEADER.used0), log2 = memory.u32(dict, HEADER.log0);
     if (used < slotCount(log2) || log2 === LOG2_MAX) return;
     if (memory.snapshotLive && used < FORCE_RATIO * slotCount(log2)) return;
+    if (used <= MAX_LOAD * slotCount(log2) && !this.mayGrow(4 * slotCount(log2For(used + 1)))) return;
     this.#resizeOnUse(dict, log2For(used + 1));
   }
 
