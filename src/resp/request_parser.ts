@@ -184,7 +184,11 @@ export class RequestParser {
         this.#bulkLength = length;
       }
       const length = this.#bulkLength;
-      if (this.end - this.start < length + 2) return PARSE.incomplete;
+      if (this.end - this.start < length + 2) {
+        // At once, so that what a client takes shows before all of it has come.
+        if (length >= BIG_ARG_BYTES) this.room(1);
+        return PARSE.incomplete;
+      }
       args.push(this.start, length);
       this.start += length + 2;
       this.#bulkLength = -1;

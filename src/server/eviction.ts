@@ -44,6 +44,12 @@ export class Eviction {
     return true;
   }
 
+  /** Whether memory stays within maxmemory when `bytes` more are taken. */
+  leavesRoom(bytes: number): boolean {
+    const limit = this.#server.settings.maxmemoryBytes;
+    return limit === 0 || this.#countedBytes() + bytes <= limit;
+  }
+
   /** Memory that eviction can influence: log buffers are left out, or evicting (which logs DELs) would feed on itself. */
   #countedBytes(): number {
     return this.#server.evictableBytes;

@@ -176,6 +176,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.eviction = new Eviction(this);
     this.persistence = new Persistence(this, options.spawnSnapshotChild);
     this.cron = new Cron(this);
+    this.keyspace.dict.mayGrow = (bytes) => this.eviction.leavesRoom(bytes);
     this.keyspace.onExpired = (db, key, keyBytes, length) => {
       this.propagator.also(db.index, [this.lazyExpire ? "UNLINK" : "DEL", key.slice(keyBytes, keyBytes + length)]);
     };
@@ -428,6 +429,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     if (requests >= REQUESTS_PER_TURN_MAX) this.clock.setTimer(0, () => client.closed || this.processInput(client));
     if (client.reply.length > 0 || client.isClosing) this.queueFlush(client);
     this.clientMemory.count(client);
+    this.clientMemory.enforceOutput(client, this.keyspace.nowMs);
     this.#limitQueryBuffer(client);
   }
 
