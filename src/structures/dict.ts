@@ -147,15 +147,20 @@ export class DictWalk {
   #nextFirst = 0;
   #slots = 0;
   #block: Address = NONE;
-  /** Slot in the block, and the first one behind it. */
+  /** Slot in the block, the first one behind it, and which slot of the table the block begins with. */
   #slot = 0;
   #end = 0;
+  #first = 0;
   /** First entries of the chains that were read ahead, and what follows each; those from `#chain` on are still to be returned. */
   readonly #heads = new Uint32Array(WALK_CHAINS);
   readonly #seconds = new Uint32Array(WALK_CHAINS);
+  readonly #slotsAhead = new Uint32Array(WALK_CHAINS);
   #chains = 0;
   #chain = 0;
   #next: Address = NONE;
+  /** What the table tells of the hash of the entry that was returned last: its lowest `hashLog2` bits. */
+  hashBits = 0;
+  hashLog2 = 0;
 
   start(memory: MemoryReader, dict: Address): void {
     this.#memory = memory, this.#dict = dict;
@@ -176,17 +181,22 @@ export class DictWalk {
     }
     if (this.#chain === this.#chains && !this.#readAhead()) return NONE;
     this.#next = this.#seconds[this.#chain] as Address;
+    this.hashBits = this.#slotsAhead[this.#chain];
     return this.#heads[this.#chain++] as Address;
   }
 
   /** Finds the next chains; false when there are none. */
   #readAhead(): boolean {
-    const memory = this.#memory, heads = this.#heads, seconds = this.#seconds;
+    const memory = this.#memory, heads = this.#heads, seconds = this.#seconds, slots = this.#slotsAhead;
     let found = 0;
-    while (found < WALK_CHAINS && (this.#slot < this.#end || this.#nextBlock())) {
-      const head = memory.u32(this.#block, this.#slot++ << 2);
-      if (head !== NONE) heads[found++] = head;
+    // Chains that are read ahead together are of one table.
+    while (found < WALK_CHAINS && (this.#slot < this.#end || (found === 0 && this.#nextBlock()))) {
+      const slot = this.#slot++, head = memory.u32(this.#block, slot << 2);
+      if (head === NONE) continue;
+      slots[found] = this.#first + slot;
+      heads[found++] = head;
     }
+    this.hashLog2 = this.#log2;
     for (let i = 0; i < found; i++) seconds[i] = memory.u32(heads[i] as Address, 0);
     this.#chains = found, this.#chain = 0;
     return found > 0;
@@ -205,6 +215,7 @@ export class DictWalk {
     while (true) {
       while (this.#nextFirst < this.#slots) {
         const block = slotBlock(this.#memory, this.#root, this.#log2, this.#nextFirst);
+        this.#first = this.#nextFirst;
         this.#nextFirst += CHUNK_SLOTS;
         if (block === NONE) continue;
         this.#block = block, this.#slot = 0, this.#end = Math.min(CHUNK_SLOTS, this.#slots);
@@ -274,6 +285,22 @@ export class Dict {
     const table1 = header[at + WORD.table1] as Address;
     if (entry !== NONE || table1 === NONE) return entry;
     return this.#findIn(1, table1, header[at + WORD.log1], hash, key, keyBytes, length);
+  }
+
+  /**
+   * The entry with the same key as an entry of another dict of this layout, or NONE. The lowest `knownLog2` bits of its hash are known,
+   * as a `DictWalk` knows them: where the tables are of like size the key is not hashed at all. `insertMissed` may follow only when
+   * nothing is known (-1).
+   */
+  findSame(dict: Address, like: Address, knownBits: number, knownLog2: number): Address {
+    const memory = this.#memory, header = memory.wordsOf(dict), at = memory.wordOf(dict);
+    if (header[at + WORD.rehashAt] !== NOT_REHASHING) this.rehashOnUse(dict, 1);
+    const table0 = header[at + WORD.table0] as Address, table1 = header[at + WORD.table1] as Address;
+    const log0 = header[at + WORD.log0], log1 = header[at + WORD.log1];
+    const hash = this.#lastHash = log0 <= knownLog2 && log1 <= knownLog2 ? knownBits : this.hashOf(like);
+    if (table0 === NONE) return NONE;
+    const entry = this.#findSameIn(0, table0, log0, hash, like);
+    return entry !== NONE || table1 === NONE ? entry : this.#findSameIn(1, table1, log1, hash, like);
   }
 
   /** The hash that `findHashed` wants of a linked or unlinked entry. */
@@ -549,6 +576,23 @@ export class Dict {
     return NONE;
   }
 
+  #findSameIn(table: number, root: Address, log2: number, hash: number, like: Address): Address {
+    const memory = this.#memory, slot = (hash & mask(log2)) >>> 0;
+    const words = memory.wordsOf(like), at = memory.wordOf(like), info = words[at + 1] & KEY_LENGTH_MASK;
+    const keyWord = this.#keyOffset >> 2;
+    let previous = NONE, entry = slotValue(memory, root, log2, slot);
+    while (entry !== NONE) {
+      const here = memory.wordsOf(entry), first = memory.wordOf(entry);
+      if ((here[first + 1] & KEY_LENGTH_MASK) === info && sameWords(here, first + keyWord, words, at + keyWord, info)) {
+        this.#previous = previous, this.#foundTable = table, this.#foundSlot = slot;
+        return entry;
+      }
+      previous = entry;
+      entry = here[first] as Address;
+    }
+    return NONE;
+  }
+
   #setLink(dict: Address, target: number): void {
     if (this.#previous !== NONE) return this.#memory.setU32(this.#previous, 0, target);
     const table = this.#foundTable, slot = this.#foundSlot;
@@ -705,6 +749,15 @@ export class Dict {
     memory.setU32(dict, HEADER.used1, 0), memory.setU32(dict, HEADER.rehashAt, NOT_REHASHING);
     return false;
   }
+}
+
+/** Whether two ranges of bytes, which both start at a word, are equal. */
+function sameWords(a: Uint32Array, aWord: number, b: Uint32Array, bWord: number, lengthBytes: number): boolean {
+  const last = lengthBytes >>> 2, restBits = (lengthBytes & 3) << 3;
+  // From the end: keys mostly share how they begin.
+  if (restBits !== 0 && ((a[aWord + last] ^ b[bWord + last]) << (32 - restBits)) !== 0) return false;
+  for (let i = last - 1; i >= 0; i--) if (a[aWord + i] !== b[bWord + i]) return false;
+  return true;
 }
 
 function log2For(entries: number): number {

@@ -48,9 +48,27 @@ export class MemberDicts {
     return this.dict.find(set, bytes, start, length) !== NONE;
   }
 
+  /** Whether a set has the member that an entry of another set holds, of whose hash the lowest `hashLog2` bits are known. */
+  hasSame(set: Address, like: Address, hashBits: number, hashLog2: number): boolean {
+    return this.dict.findSame(set, like, hashBits, hashLog2) !== NONE;
+  }
+
   /** False when it was a member already. */
   add(set: Address, bytes: Uint8Array, start: number, length: number): boolean {
     if (this.dict.find(set, bytes, start, length) !== NONE) return false;
+    this.#insertMissed(set, bytes, start, length);
+    return true;
+  }
+
+  /** Adds the member that an entry of another set holds. */
+  addSame(set: Address, like: Address): boolean {
+    const memory = this.#memory;
+    if (this.dict.findSame(set, like, 0, -1) !== NONE) return false;
+    this.#insertMissed(set, memory.bytesOf(like), memory.placeOf(like) + MEMBER.bytes, memberLength(memory, like));
+    return true;
+  }
+
+  #insertMissed(set: Address, bytes: Uint8Array, start: number, length: number): void {
     const entry = this.#allocator.allocate(MEMBER.bytes + length, OWNER.fieldEntry);
     this.#memory.setU32(entry, MEMBER.length, length);
     this.#memory.copyIn(entry, MEMBER.bytes, bytes, start, length);
@@ -60,12 +78,19 @@ export class MemberDicts {
       this.#allocator.free(entry);
       throw error;
     }
-    return true;
   }
 
   /** False when it was no member. */
   remove(set: Address, bytes: Uint8Array, start: number, length: number): boolean {
-    const entry = this.dict.find(set, bytes, start, length);
+    return this.#removeFound(set, this.dict.find(set, bytes, start, length));
+  }
+
+  /** Removes the member that an entry, of this set or of another one, holds. */
+  removeSame(set: Address, like: Address): boolean {
+    return this.#removeFound(set, this.dict.findSame(set, like, 0, -1));
+  }
+
+  #removeFound(set: Address, entry: Address): boolean {
     if (entry === NONE) return false;
     this.dict.unlinkFound(set, entry);
     this.#allocator.free(entry);
@@ -73,18 +98,12 @@ export class MemberDicts {
     return true;
   }
 
-  /** Removes the member that an entry holds. */
-  removeEntry(set: Address, entry: Address): void {
-    const memory = this.#memory;
-    this.remove(set, memory.bytesOf(entry), memory.placeOf(entry) + MEMBER.bytes, memberLength(memory, entry));
-  }
-
   copy(set: Address): Address {
     const memory = this.#memory, copy = this.create(this.dict.size(set)), walk = this.#walk;
     try {
       walk.start(memory, set);
       for (let entry = walk.next(); entry !== NONE; entry = walk.next()) {
-        this.add(copy, memory.bytesOf(entry), memory.placeOf(entry) + MEMBER.bytes, memberLength(memory, entry));
+        this.addSame(copy, entry);
       }
     } catch (error) {
       this.free(copy);

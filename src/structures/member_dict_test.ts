@@ -114,6 +114,26 @@ Deno.test("MemberDicts.memoryUsage: all blocks when exact, close to it from samp
   assert(Math.abs(estimated / model.allocator.liveBytes - 1) < 0.1, String(estimated));
 });
 
+Deno.test("MemberDicts.hasSame: what a walk knows of a hash finds the member in tables of any size, those that are rehashed too", () => {
+  const model = new Model(), { members, memory } = model, walk = new DictWalk();
+  // The walked set grows from round to round, so that either is the larger one at times, and both are rehashed at times.
+  for (let i = 0; i < 700; i++) model.add(`member:${i * 2}`);
+  const walked = members.create(0);
+  for (let i = 0, next = 0; i < 12; i++) {
+    for (const end = 3 * 2 ** i; next < end; next++) {
+      members.add(walked, ascii(`member:${next}`), 0, `member:${next}`.length);
+    }
+    const found: string[] = [];
+    walk.start(memory, walked);
+    for (let entry = walk.next(); entry !== NONE; entry = walk.next()) {
+      const same = members.hasSame(model.set, entry, walk.hashBits, walk.hashLog2);
+      assertEquals(same, model.expected.has(model.textOf(entry)));
+      if (same) found.push(model.textOf(entry));
+    }
+    assertEquals(found.length, [...model.expected].filter((text) => Number(text.slice(7)) < 3 * 2 ** i).length);
+  }
+});
+
 Deno.test("Dict.randomEntry: every member of a set has the same chance", () => {
   const model = new Model(), prng = new Prng(11), counts = new Map<string, number>();
   for (let i = 0; i < 60; i++) model.add(`member:${i}`);

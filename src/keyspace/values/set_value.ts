@@ -32,6 +32,9 @@ export class SetMember {
   isInteger = false;
   readonly integer: I64 = new I64();
   entry: Address = NONE;
+  /** The lowest `hashLog2` bits of the entry's hash; -1 when nothing is known of it. */
+  hashBits = 0;
+  hashLog2 = -1;
 }
 
 /** Walks a set's members, live or frozen; nothing may change meanwhile. One instance is reused. */
@@ -60,6 +63,7 @@ export class SetWalk {
       return true;
     }
     member.entry = this.#dict.next();
+    member.hashBits = this.#dict.hashBits, member.hashLog2 = this.#dict.hashLog2;
     return member.entry !== NONE;
   }
 }
@@ -124,9 +128,14 @@ export class SetValues implements ValueType {
   }
 
   hasMember(set: SetRef, member: SetMember): boolean {
-    if (!member.isInteger) return this.has(set, this.bytesOf(member), this.startOf(member), this.lengthOf(member));
-    if (set.encoding === ENCODING.intset) return this.intsets.has(set.value, member.integer);
+    if (set.encoding === ENCODING.intset) return this.#intsetHas(set, member);
+    if (!member.isInteger) return this.members.hasSame(set.value, member.entry, member.hashBits, member.hashLog2);
     return this.members.has(set.value, this.#digits, 0, formatI64(member.integer, this.#digits, 0));
+  }
+
+  #intsetHas(set: SetRef, member: SetMember): boolean {
+    if (member.isInteger) return this.intsets.has(set.value, member.integer);
+    return this.has(set, this.bytesOf(member), this.startOf(member), this.lengthOf(member));
   }
 
   /** False when it was a member already. */
@@ -151,6 +160,7 @@ export class SetValues implements ValueType {
 
   addMember(set: SetRef, member: SetMember): boolean {
     if (member.isInteger) return this.addInteger(set, member.integer);
+    if (set.encoding === ENCODING.hashtable) return this.members.addSame(set.value, member.entry);
     return this.add(set, this.bytesOf(member), this.startOf(member), this.lengthOf(member));
   }
 
@@ -161,9 +171,14 @@ export class SetValues implements ValueType {
   }
 
   removeMember(set: SetRef, member: SetMember): boolean {
-    if (!member.isInteger) return this.remove(set, this.bytesOf(member), this.startOf(member), this.lengthOf(member));
-    if (set.encoding === ENCODING.intset) return this.#removeInteger(set, member.integer);
+    if (set.encoding === ENCODING.intset) return this.#removeFromIntset(set, member);
+    if (!member.isInteger) return this.members.removeSame(set.value, member.entry);
     return this.members.remove(set.value, this.#digits, 0, formatI64(member.integer, this.#digits, 0));
+  }
+
+  #removeFromIntset(set: SetRef, member: SetMember): boolean {
+    if (member.isInteger) return this.#removeInteger(set, member.integer);
+    return this.remove(set, this.bytesOf(member), this.startOf(member), this.lengthOf(member));
   }
 
   /** Draws a member of a set that is not empty; each has the same chance. */
