@@ -166,6 +166,18 @@ export function readElement(bytes: Uint8Array, lp: number, at: number, into: Lis
   else into.integer.readLittleEndian(bytes, place + 1);
 }
 
+/** The element as a number: an integer, rounded beyond 2^53, or NaN for a string. */
+export function elementNumber(bytes: Uint8Array, lp: number, at: number): number {
+  const place = lp + at, first = bytes[place];
+  if (first < 0x80) return first;
+  if (first >= 0xc0 && first < 0xe0) return ((((first & 0x1f) << 8) | bytes[place + 1]) << 19) >> 19;
+  if (first <= 0xf0) return NaN;
+  if (first === 0xf1) return ((bytes[place + 1] | (bytes[place + 2] << 8)) << 16) >> 16;
+  if (first === 0xf2) return ((bytes[place + 1] | (bytes[place + 2] << 8) | (bytes[place + 3] << 16)) << 8) >> 8;
+  if (first === 0xf3) return u32At(bytes, place + 1) | 0;
+  return (u32At(bytes, place + 5) | 0) * 2 ** 32 + u32At(bytes, place + 1);
+}
+
 function asString(into: ListpackElement, start: number, length: number): void {
   into.isInteger = false, into.start = start, into.length = length;
 }
@@ -290,8 +302,9 @@ function headEquals(bytes: Uint8Array, place: number, head: Uint8Array, headByte
   return true;
 }
 
+/** From the end: the strings of one listpack mostly share how they begin. */
 function rangeEquals(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number, length: number): boolean {
-  for (let i = 0; i < length; i++) if (a[aAt + i] !== b[bAt + i]) return false;
+  for (let i = length - 1; i >= 0; i--) if (a[aAt + i] !== b[bAt + i]) return false;
   return true;
 }
 

@@ -14,10 +14,10 @@ import { I64 } from "../../base/integer.ts";
 import { parseBound } from "../../base/strtod.ts";
 import { type Address, NONE } from "../../memory/mod.ts";
 import {
+  elementNumber,
   findElement,
   firstElement,
   LISTPACK_BYTES_MAX,
-  LISTPACK_END,
   LISTPACK_HEADER_BYTES,
   listpackBytes,
   ListpackElement,
@@ -442,16 +442,14 @@ export class SortedSet {
   /** Where a pair belongs: the place of the first member behind it, or of the end. */
   #placeFor(score: number, member: Uint8Array, memberAt: number, memberBytes: number): number {
     const bytes = this.#bytes(), lp = this.#place();
-    let at = LISTPACK_HEADER_BYTES;
-    while (bytes[lp + at] !== LISTPACK_END) {
-      const one = this.#scoreAfter(bytes, lp, at);
+    let at = firstElement(bytes, lp);
+    while (at >= 0) {
+      const scoreAt = nextElement(bytes, lp, at), one = this.#scoreAt(bytes, lp, scoreAt);
       if (one > score) return at;
       if (one === score && this.#compareElement(bytes, lp, at, member, memberAt, memberBytes) > 0) return at;
-      const next = this.#nextMember(bytes, lp, at);
-      if (next < 0) return this.#listpacks.bytes(this.value) - 1;
-      at = next;
+      at = nextElement(bytes, lp, scoreAt);
     }
-    return at;
+    return listpackBytes(bytes, lp) - 1;
   }
 
   /** Inserts a pair before the element at `place`. @throws {OutOfArenaError} and then nothing has changed */
@@ -487,9 +485,15 @@ export class SortedSet {
 
   /** The score of the member at `at`. */
   #scoreAfter(bytes: Uint8Array, lp: number, at: number): number {
+    return this.#scoreAt(bytes, lp, nextElement(bytes, lp, at));
+  }
+
+  #scoreAt(bytes: Uint8Array, lp: number, at: number): number {
+    const score = elementNumber(bytes, lp, at);
+    if (!Number.isNaN(score)) return score;
     const element = this.#element;
-    readElement(bytes, lp, nextElement(bytes, lp, at), element);
-    return element.isInteger ? element.integer.toNumber() : parseBound(bytes, element.start, element.length);
+    readElement(bytes, lp, at, element);
+    return parseBound(bytes, element.start, element.length);
   }
 
   #readText(bytes: Uint8Array, lp: number, at: number): void {
@@ -516,9 +520,10 @@ export class SortedSet {
   #countScoresBelow(bound: number, orEqual: boolean): number {
     const bytes = this.#bytes(), lp = this.#place();
     let count = 0;
-    for (let at = firstElement(bytes, lp); at >= 0; at = this.#nextMember(bytes, lp, at), count++) {
-      const score = this.#scoreAfter(bytes, lp, at);
+    for (let at = firstElement(bytes, lp); at >= 0; count++) {
+      const scoreAt = nextElement(bytes, lp, at), score = this.#scoreAt(bytes, lp, scoreAt);
       if (orEqual ? score > bound : score >= bound) break;
+      at = nextElement(bytes, lp, scoreAt);
     }
     return count;
   }
