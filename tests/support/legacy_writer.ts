@@ -127,3 +127,25 @@ export function sortedSetOfTexts(members: readonly (readonly [string, string | n
   ]);
   return payload(3, rdbLength(members.length), ...parts);
 }
+
+// ---- files -------------------------------------------------------------------------------------------------------------
+
+export interface OldEntry {
+  readonly key: string;
+  /** As the functions above make it. */
+  readonly payload: Uint8Array;
+  /** Unix time, in seconds as before version 3. */
+  readonly expiresAtSeconds?: number;
+}
+
+const EXPIRE_SECONDS = 253, SELECT_DB = 254, END = 255, PAYLOAD_FOOTER_BYTES = 10, CHECKSUM_BYTES = 8;
+
+/** A file of this RDB version, with all in database 0, and without a checksum. */
+export function rdbFile(version: number, entries: readonly OldEntry[]): Uint8Array {
+  const bytes = new Bytes().add(`REDIS${String(version).padStart(4, "0")}`, SELECT_DB, 0);
+  for (const { key, payload, expiresAtSeconds } of entries) {
+    if (expiresAtSeconds !== undefined) bytes.add(EXPIRE_SECONDS, little(expiresAtSeconds, 4));
+    bytes.add(payload[0], rdbString(key), [...payload.subarray(1, payload.length - PAYLOAD_FOOTER_BYTES)]);
+  }
+  return Uint8Array.from(bytes.add(END, version >= 5 ? Array(CHECKSUM_BYTES).fill(0) : []).list);
+}

@@ -209,7 +209,7 @@ export class RdbReader {
       throw this.corrupt("compressed string claims an impossible length");
     }
     this.#plainString(size);
-    if (this.#scratch.length < length) this.#scratch = new Uint8Array(length);
+    if (this.#scratch.length < length) this.#scratch = new Uint8Array(Math.max(length, this.#scratch.length * 2));
     if (!lzfDecompress(this.stringBytes, this.stringAt, size, this.#scratch, 0, length)) {
       throw this.corrupt("invalid LZF compressed string");
     }
