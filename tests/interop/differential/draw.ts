@@ -12,7 +12,7 @@ import type { Argument } from "../../support/resp_client.ts";
 export const KEY_FAMILIES = ["string", "bitmap", "hll", "list", "set", "hash", "zset", "geo", "stream"] as const;
 export type KeyFamily = (typeof KEY_FAMILIES)[number];
 
-const KEYS_PER_FAMILY = 5;
+const KEYS_PER_FAMILY = 4;
 const STRAY_PERCENT = 7;
 const MISSING_PERCENT = 4;
 const INTEGER_EDGES: readonly bigint[] = [7n, 12n, 13n, 15n, 16n, 23n, 24n, 31n, 32n, 53n, 63n];

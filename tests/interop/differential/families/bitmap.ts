@@ -60,5 +60,5 @@ export const bitmapFamily = new Family("bitmap", [
   [4, (d) => plain("BITFIELD_RO", key(d), ...d.several(1, 3, () => ["GET", bitfieldType(d), place(d)]).flat())],
   [6, (d) => plain("GET", key(d))],
   [2, (d) => plain("OBJECT", "ENCODING", key(d))],
-  [3, (d) => plain("DEL", key(d))],
+  [1, (d) => plain("DEL", key(d))],
 ]);

@@ -1,4 +1,4 @@
-/** Commands on keys of any type, and across databases. */
+/** Commands on keys of any type, and on whole databases. */
 
 import type { Draw } from "../draw.ts";
 import { Family } from "../family.ts";
@@ -37,7 +37,7 @@ function dump(d: Draw): Step {
 
 function copy(d: Draw): Step {
   const [from, to] = pairOfKeys(d);
-  return plain("COPY", from, to, ...d.shuffled([d.maybe(30, "DB", d.below(DATABASES)), d.maybe(60, "REPLACE")]).flat());
+  return plain("COPY", from, to, ...d.shuffled([d.maybe(20, "DB", d.below(DATABASES)), d.maybe(60, "REPLACE")]).flat());
 }
 
 /** SCAN first: it removes what has expired, so that no server's choice finds it. */
@@ -70,12 +70,6 @@ function objectSubcommand(d: Draw): Step {
   return timed(IDLE_TOLERANCE_SECONDS, () => true, "OBJECT", "IDLETIME", d.pick(IDLE_KEYS));
 }
 
-/** Databases change places; the client mostly returns to the first. */
-function database(d: Draw): Step {
-  if (d.chance(25)) return plain("SWAPDB", d.below(DATABASES), d.below(DATABASES));
-  return plain("SELECT", d.chance(60) ? 0 : d.below(DATABASES));
-}
-
 function restore(d: Draw): Step {
   const payload = d.bytes(d.below(40));
   return plain(
@@ -88,20 +82,26 @@ function restore(d: Draw): Step {
 }
 
 export const genericFamily = new Family("generic", [
-  [6, (d) => plain(d.pick(["DEL", "UNLINK"]), ...d.several(1, 3, () => key(d)))],
+  [3, (d) => plain(d.pick(["DEL", "UNLINK"]), ...d.several(1, 3, () => key(d)))],
   [4, (d) => plain(d.pick(["EXISTS", "TOUCH"]), ...d.several(1, 4, () => key(d)))],
   [5, (d) => plain("TYPE", key(d))],
   [6, (d) => plain(d.pick(["RENAME", "RENAME", "RENAMENX"]), ...pairOfKeys(d))],
-  [8, copy],
-  [4, (d) => plain("MOVE", key(d), d.below(DATABASES))],
+  [9, copy],
   [8, objectSubcommand],
-  [12, dump],
+  [14, dump],
   [3, randomKey],
   [3, (d) => unordered("KEYS", d.pick(["*", "s*", "*:[0-2]", "?et:*", "nothing"]))],
   [3, scan],
   [1, (d) => ({ ...plain("SCAN", ...d.pick(SCAN_MISTAKES.filter((words) => !words.includes("TYPE")))), fixed: true })],
   [3, () => plain("DBSIZE")],
-  [6, database],
   [2, restore],
+]);
+
+/** These scatter keys over databases, or take them all away: a few go a long way. */
+export const databaseFamily = new Family("database", [
+  [4, (d) => plain("MOVE", key(d), d.below(DATABASES))],
+  [3, (d) => plain("SELECT", d.below(DATABASES))],
+  [6, () => plain("SELECT", 0)],
+  [2, (d) => plain("SWAPDB", d.below(DATABASES), d.below(DATABASES))],
   [1, (d) => group(["FLUSHDB", d.pick(["SYNC", "ASYNC"])])],
 ]);

@@ -80,5 +80,5 @@ export const geoFamily = new Family("geo", [
   [10, radius],
   [4, (d) => plain("ZRANGE", key(d), 0, -1, "WITHSCORES")],
   [3, (d) => plain("ZREM", key(d), place(d), place(d))],
-  [2, (d) => plain("DEL", key(d))],
+  [1, (d) => plain("DEL", key(d))],
 ]);

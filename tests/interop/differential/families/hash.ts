@@ -27,7 +27,7 @@ function field(d: Draw): Argument {
 }
 
 function pairs(d: Draw): Argument[] {
-  if (d.chance(94)) return d.several(1, 4, () => [field(d), d.chance(80) ? d.member() : d.value()]).flat();
+  if (d.chance(91)) return d.several(1, 4, () => [field(d), d.chance(80) ? d.member() : d.value()]).flat();
   return d.several(20, 150, () => [`field ${d.below(400)}`, d.member()]).flat();
 }
 
@@ -75,5 +75,5 @@ export const hashFamily = new Family("hash", [
   ],
   [1, (d) => ({ ...plain("HSCAN", key(d), ...d.pick(SCAN_MISTAKES)), fixed: true })],
   [6, (d) => plain("OBJECT", "ENCODING", key(d))],
-  [3, (d) => plain("DEL", key(d))],
+  [1, (d) => plain("DEL", key(d))],
 ]);

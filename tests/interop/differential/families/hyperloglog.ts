@@ -19,8 +19,8 @@ export const hyperloglogFamily = new Family("hyperloglog", [
   [10, (d) => plain("PFMERGE", key(d), ...d.keys("hll", 0, 4))],
   [10, (d) => plain("GET", key(d))],
   [3, (d) => plain("PFDEBUG", d.pick(["ENCODING", "ENCODING", "TODENSE"]), d.ownKey("hll"))],
-  [3, (d) => plain("SETRANGE", key(d), d.below(15), d.bytes(2))],
+  [1, (d) => plain("SETRANGE", key(d), d.below(15), d.bytes(2))],
   [1, (d) => plain("SET", key(d), d.value())],
   [2, (d) => plain("STRLEN", key(d))],
-  [6, (d) => plain("DEL", key(d))],
+  [4, (d) => plain("DEL", key(d))],
 ]);

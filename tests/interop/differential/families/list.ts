@@ -74,5 +74,5 @@ export const listFamily = new Family("list", [
   [4, blocking],
   [1, givesUp],
   [6, (d) => plain("OBJECT", "ENCODING", key(d))],
-  [2, (d) => plain("DEL", key(d))],
+  [1, (d) => plain("DEL", key(d))],
 ]);

@@ -5,7 +5,7 @@ import type { Family } from "../family.ts";
 import { isPlain, plain, type Step } from "../step.ts";
 import { bitmapFamily } from "./bitmap.ts";
 import { expiryFamily } from "./expiry.ts";
-import { genericFamily } from "./generic.ts";
+import { databaseFamily, genericFamily } from "./generic.ts";
 import { geoFamily } from "./geo.ts";
 import { hashFamily } from "./hash.ts";
 import { hyperloglogFamily } from "./hyperloglog.ts";
@@ -16,24 +16,39 @@ import { sortedSetFamily } from "./sorted_set.ts";
 import { streamFamily } from "./stream.ts";
 import { stringFamily } from "./string.ts";
 
+/** Of one type each, and with keys of all. */
 export const FAMILIES: readonly Family[] = [
   ...[stringFamily, bitmapFamily, hyperloglogFamily, listFamily, setFamily, hashFamily, sortedSetFamily, geoFamily],
-  ...[streamFamily, sortFamily, genericFamily, expiryFamily],
+  ...[streamFamily, sortFamily, expiryFamily],
 ];
 
-const GENERIC_PERCENT = 10;
+/** How many steps of a hundred are of the families for keys and for databases, whatever else they are of. */
+export interface Mixture {
+  readonly genericPercent: number;
+  readonly databasePercent: number;
+}
+
+export const MOSTLY_TYPES: Mixture = { genericPercent: 8, databasePercent: 1 };
+export const MOSTLY_KEYS: Mixture = { genericPercent: 45, databasePercent: 8 };
+
 const TRANSACTION_PER_MILLE = 15;
 const TRANSACTION_STEPS_MAX = 8;
 
-/** `count` steps or a few more of the families, in turn by chance; now and then some of them in a transaction. */
-export function generate(draw: Draw, families: readonly Family[], count: number): Step[] {
+/** `count` steps, or a few more, of the families by chance; now and then some of them in a transaction. */
+export function generate(draw: Draw, families: readonly Family[], mixture: Mixture, count: number): Step[] {
   const steps: Step[] = [];
-  const next = () => (draw.chance(GENERIC_PERCENT) ? genericFamily : draw.pick(families)).next(draw);
+  const next = () => choose(draw, families, mixture).next(draw);
   while (steps.length < count) {
     if (draw.below(1000) < TRANSACTION_PER_MILLE) steps.push(...transaction(draw, next));
     else steps.push(next());
   }
   return steps;
+}
+
+function choose(draw: Draw, families: readonly Family[], { genericPercent, databasePercent }: Mixture): Family {
+  const percent = draw.below(100);
+  if (percent < genericPercent) return genericFamily;
+  return percent < genericPercent + databasePercent ? databaseFamily : draw.pick(families);
 }
 
 /** EXEC's reply holds those of the commands, so only plain ones go inside; shrinking may drop any of the steps. */

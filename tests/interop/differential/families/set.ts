@@ -99,5 +99,5 @@ export const setFamily = new Family("set", [
   ],
   [1, (d) => ({ ...plain("SSCAN", key(d), ...d.pick(SCAN_MISTAKES)), fixed: true })],
   [6, (d) => plain("OBJECT", "ENCODING", key(d))],
-  [3, (d) => plain("DEL", key(d))],
+  [1, (d) => plain("DEL", key(d))],
 ]);

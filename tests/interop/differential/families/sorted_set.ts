@@ -18,7 +18,7 @@ function score(d: Draw): string {
 }
 
 function scoredMembers(d: Draw): Argument[] {
-  if (d.chance(94)) return d.several(1, 4, () => [score(d), d.member()]).flat();
+  if (d.chance(88)) return d.several(1, 4, () => [score(d), d.member()]).flat();
   return d.several(20, 150, () => [d.between(-50, 50), `member ${d.below(400)}`]).flat();
 }
 
@@ -196,5 +196,5 @@ export const sortedSetFamily = new Family("zset", [
   [4, (d) => plain("SADD", d.ownKey("set"), ...d.several(1, 4, () => d.member()))],
   [1, (d) => ({ ...plain("ZSCAN", key(d), ...d.pick(SCAN_MISTAKES)), fixed: true })],
   [6, (d) => plain("OBJECT", "ENCODING", key(d))],
-  [3, (d) => plain("DEL", key(d))],
+  [1, (d) => plain("DEL", key(d))],
 ]);

@@ -209,5 +209,5 @@ export const streamFamily = new Family("stream", [
   [5, xinfoStream],
   [4, xinfo],
   [1, (d) => plain("OBJECT", "ENCODING", key(d))],
-  [2, (d) => plain("DEL", key(d))],
+  [1, (d) => plain("DEL", key(d))],
 ]);

@@ -56,5 +56,5 @@ export const stringFamily = new Family("string", [
   [3, (d) => plain("SET", key(d), genes(d))],
   [4, (d) => plain("LCS", key(d), key(d), ...lcsOptions(d))],
   [6, (d) => plain("OBJECT", "ENCODING", key(d))],
-  [4, (d) => plain("DEL", key(d))],
+  [2, (d) => plain("DEL", key(d))],
 ]);
