@@ -8,6 +8,8 @@ import { replyMember, replyMembers, storeSet } from "./set_members.ts";
 
 /** A temporary set of more members than this is freed in slices. */
 const DROP_AT_ONCE_MAX = 16384;
+/** With more operands than this, looking members up in all of them costs more than making a temporary set. */
+const LOOKED_UP_MAX = 8;
 
 /** The sets of the executing command; value NONE where there is no key. Reused. */
 const operands: SetRef[] = [];
@@ -80,6 +82,15 @@ function makeResult(ctx: CommandContext, count: number, fill: (ctx: CommandConte
 
 function start(ctx: CommandContext, operand: SetRef): void {
   walk.start(ctx.keyspace.memory, operand.value, operand.encoding);
+}
+
+/** Whether one of the operands [from, end) has the member where the walk stands. */
+function isInAny(ctx: CommandContext, from: number, end: number): boolean {
+  const sets = setsOf(ctx.keyspace);
+  for (let i = from; i < end; i++) {
+    if (operands[i].value !== NONE && sets.hasMember(operands[i], walk.member)) return true;
+  }
+  return false;
 }
 
 // ---- intersection --------------------------------------------------------------------------------------------------
@@ -162,8 +173,32 @@ function parseLimit(ctx: CommandContext, from: number): number {
 function sunion(ctx: CommandContext): void {
   const count = ctx.args.count - 1;
   if (!openOperands(ctx, 1, count)) return;
+  if (count <= LOOKED_UP_MAX) return replyUnion(ctx, count);
   makeResult(ctx, count, unite);
   replyResult(ctx);
+}
+
+/** Replies with the largest set, and with those members of each further one that none before it has. */
+function replyUnion(ctx: CommandContext, count: number): void {
+  const { reply, keyspace } = ctx, mark = reply.deferArray();
+  sortOperands(ctx, 0, count, -1);
+  let found = 0;
+  for (let i = 0; i < count; i++) {
+    if (operands[i].value === NONE || isRepeated(i)) continue;
+    start(ctx, operands[i]);
+    while (walk.next()) {
+      if (isInAny(ctx, 0, i)) continue;
+      replyMember(reply, keyspace.memory, walk.member);
+      found++;
+    }
+  }
+  reply.setDeferredSet(mark, found);
+}
+
+/** Whether an operand is the same set as one before it. */
+function isRepeated(index: number): boolean {
+  for (let i = 0; i < index; i++) if (operands[i].value === operands[index].value) return true;
+  return false;
 }
 
 function sunionstore(ctx: CommandContext): void {
@@ -188,6 +223,8 @@ function addAll(ctx: CommandContext, operand: SetRef): void {
 function sdiff(ctx: CommandContext): void {
   const count = ctx.args.count - 1;
   if (!openOperands(ctx, 1, count)) return;
+  if (isDifferenceEmpty(count)) return ctx.reply.startSet(0);
+  if (count <= LOOKED_UP_MAX || looksUp(ctx, count)) return replyDifference(ctx, count);
   makeResult(ctx, count, subtract);
   replyResult(ctx);
 }
@@ -199,31 +236,53 @@ function sdiffstore(ctx: CommandContext): void {
   storeResult(ctx);
 }
 
-function subtract(ctx: CommandContext, count: number): void {
+/** Nothing is left when the first set is not there, or is subtracted from itself. */
+function isDifferenceEmpty(count: number): boolean {
   const first = operands[0].value;
-  if (first === NONE) return;
-  let looksUp = 0, removes = sizeOf(ctx, operands[0]);
-  for (let i = 1; i < count; i++) {
-    if (operands[i].value === first) return;
-    removes += sizeOf(ctx, operands[i]);
+  for (let i = 1; i < count; i++) if (operands[i].value === first) return true;
+  return first === NONE;
+}
+
+/** Whether it pays to look each member up in the other sets rather than to remove theirs. */
+function looksUp(ctx: CommandContext, count: number): boolean {
+  const size = sizeOf(ctx, operands[0]);
+  let lookups = 0, removals = 0;
+  for (let i = 0; i < count; i++) {
+    if (operands[i].value !== NONE) lookups += size, removals += sizeOf(ctx, operands[i]);
   }
-  for (let i = 0; i < count; i++) if (operands[i].value !== NONE) looksUp += sizeOf(ctx, operands[0]);
   // Looking up is the cheaper step, so it may be done twice as often: Redis's rule.
-  if (looksUp / 2 <= removes) keepWhatNoneHas(ctx, count);
+  return lookups / 2 <= removals;
+}
+
+function replyDifference(ctx: CommandContext, count: number): void {
+  const { reply, keyspace } = ctx, mark = reply.deferArray();
+  let found = 0;
+  startDifference(ctx, count);
+  while (walk.next()) {
+    if (isInAny(ctx, 1, count)) continue;
+    replyMember(reply, keyspace.memory, walk.member);
+    found++;
+  }
+  reply.setDeferredSet(mark, found);
+}
+
+/** Starts to walk the first set, with the others sorted so that the largest, which has a member most likely, is looked at first. */
+function startDifference(ctx: CommandContext, count: number): void {
+  sortOperands(ctx, 1, count, -1);
+  start(ctx, operands[0]);
+}
+
+function subtract(ctx: CommandContext, count: number): void {
+  if (isDifferenceEmpty(count)) return;
+  if (looksUp(ctx, count)) keepWhatNoneHas(ctx, count);
   else removeWhatOthersHave(ctx, count);
 }
 
 /** Adds each member of the first set that no other one has. */
 function keepWhatNoneHas(ctx: CommandContext, count: number): void {
   const sets = setsOf(ctx.keyspace);
-  // The largest has it most likely.
-  sortOperands(ctx, 1, count, -1);
-  start(ctx, operands[0]);
-  while (walk.next()) {
-    let at = 1;
-    while (at < count && (operands[at].value === NONE || !sets.hasMember(operands[at], walk.member))) at++;
-    if (at === count) sets.addMember(result, walk.member);
-  }
+  startDifference(ctx, count);
+  while (walk.next()) if (!isInAny(ctx, 1, count)) sets.addMember(result, walk.member);
 }
 
 /** Adds the first set, and removes the members of all others. */
