@@ -68,7 +68,7 @@ export class Migration {
     client.connection.pauseReading();
     let failure = await this.#attempt();
     // A connection that was kept may be dead: one more try, when nothing can have been taken.
-    const mayRetry = failure !== null && !failure.timedOut && failure.phase !== "connecting";
+    const mayRetry = failure !== null && !failure.timedOut && failure.phase !== "connecting" && !this.#server.isStopped;
     if (mayRetry && this.#targetError === "" && !this.#sent.some((sent) => sent.acknowledged)) {
       this.#unwatch();
       failure = await this.#attempt();
