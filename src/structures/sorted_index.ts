@@ -19,7 +19,7 @@
  * Order is by score, then by memcmp of the member. Memory for splits is allocated before anything is changed; taking away needs none.
  */
 import { compareRanges } from "../base/bytes.ts";
-import { assert } from "../base/assert.ts";
+import { assert, unreachable } from "../base/assert.ts";
 import { type Address, type Allocator, type LiveMemory, type MemoryReader, NONE, OWNER } from "../memory/mod.ts";
 import { KEY_LENGTH_MASK } from "./dict.ts";
 
@@ -153,22 +153,15 @@ export class SortedIndex {
 
   /** Takes an entry away that is there with this score. */
   remove(index: Address, score: number, entry: Address): void {
-    const memory = this.#memory;
     this.#probe(score, entry);
-    const leaf = this.#descend(index), slot = this.#slotInLeaf(leaf);
-    assert(
-      slot < memory.u32(leaf, LEAF.count) && leafEntry(memory, leaf, slot) === entry,
-      "a removed entry is in the index",
-    );
-    this.#cut(index, leaf, slot, 1);
+    const leaf = this.#descend(index);
+    this.#cut(index, leaf, this.#slotOf(leaf, entry), 1);
   }
 
   /** Gives an entry another score. @throws {OutOfArenaError} and then nothing has changed */
   update(index: Address, oldScore: number, entry: Address, newScore: number): void {
-    const memory = this.#memory;
     this.#probe(oldScore, entry);
-    const leaf = this.#descend(index), slot = this.#slotInLeaf(leaf);
-    assert(leafEntry(memory, leaf, slot) === entry, "an updated entry is in the index");
+    const leaf = this.#descend(index), slot = this.#slotOf(leaf, entry);
     if (this.#moveInLeaf(leaf, slot, newScore, entry)) return;
     this.insert(index, newScore, entry);
     this.remove(index, oldScore, entry);
@@ -178,7 +171,7 @@ export class SortedIndex {
   rankOf(index: Address, score: number, entry: Address): number {
     this.#probe(score, entry);
     const leaf = this.#descend(index);
-    return this.#slotInLeaf(leaf) + this.#countBefore(index);
+    return this.#slotOf(leaf, entry) + this.#countBefore(index);
   }
 
   // ---- seeking -------------------------------------------------------------------------------------------------
@@ -378,6 +371,20 @@ export class SortedIndex {
       else high = middle;
     }
     return low;
+  }
+
+  /**
+   * The slot of an entry that is in this leaf with the sought score: found by its address, so that no other entry is looked at. While
+   * its score is changed it may be here twice.
+   */
+  #slotOf(leaf: Address, entry: Address): number {
+    const memory = this.#memory, words = memory.wordsOf(leaf);
+    const first = memory.wordOf(leaf) + ((LEAF.scores + (memory.u32(leaf, LEAF.capacity) << 3)) >> 2);
+    const end = first + memory.u32(leaf, LEAF.count);
+    for (let at = first; at < end; at++) {
+      if (words[at] === entry && leafScore(memory, leaf, at - first) === this.#score) return at - first;
+    }
+    return unreachable("an entry is in the leaf that its score and member lead to");
   }
 
   /** Elements before the leaf that the last descent led to. */
