@@ -103,7 +103,7 @@ function writePidFile(path: string, log: Log): void {
 
 function stopOnSignal(server: Server, signal: string, options: readonly ShutdownOption[]): void {
   const save = options.includes("save") ? true : options.includes("nosave") ? false : null;
-  server.persistence.requestShutdown(signal, { save, now: options.includes("now"), force: options.includes("force") });
+  server.shutdown.request(signal, { save, now: options.includes("now"), force: options.includes("force") });
 }
 
 async function main(): Promise<void> {

@@ -156,7 +156,7 @@ export class Afterimage {
 
   /** Shuts down in order, as SHUTDOWN would. Null, or why the server goes on. */
   stop(): string | null {
-    return this.server.persistence.shutdown({ save: null, now: true, force: false });
+    return this.server.shutdown.now({ save: null, now: true, force: false });
   }
 
   /** Ends at once; nothing more is written or sent. */

@@ -72,6 +72,7 @@ export class Cron {
     }
     server.clientCron.tick(nowMs);
     if (this.#ticks % server.settings.hz === 0) this.#everySecond(nowMs);
+    server.shutdown.cron();
     server.persistence.cron(nowMs);
     this.scheduleLazyFree();
   }

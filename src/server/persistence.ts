@@ -32,13 +32,6 @@ const MISCONF_RDB =
 const BAD_PAYLOAD = "DUMP payload version or checksum are wrong";
 const BAD_FORMAT = "Bad data format";
 
-export interface ShutdownOptions {
-  /** Null: save if there are save points. */
-  readonly save: boolean | null;
-  readonly now: boolean;
-  readonly force: boolean;
-}
-
 type Outcome = { status: string } | { error: string };
 
 export class Persistence {
@@ -102,9 +95,6 @@ export class Persistence {
   set aofFlushSleepUs(microseconds: number) {
     this.aof.flushSleepUs = microseconds;
   }
-
-  /** SHUTDOWN never waits here: there are no replicas to wait for. */
-  readonly shutdownInMs: number | null = null;
 
   // ---- start ---------------------------------------------------------------------------------------------------
 
@@ -214,7 +204,6 @@ export class Persistence {
 
   cron(nowMs: number): void {
     const hadError = this.aof.writeError !== null;
-    if (this.#requestedShutdown !== null) this.#carryOutShutdown(this.#requestedShutdown);
     this.aof.cron();
     this.#gatesAfterLog(hadError);
     if (this.isLoading || this.#running !== "none") return;
@@ -257,9 +246,22 @@ export class Persistence {
   /** SAVE: on this thread, while everybody waits. Null when it is durable, else why not. */
   save(): string | null {
     if (this.#running === "rdb" && !this.#cancelled) return "Background save already in progress";
-    // A child that was called off may still be writing its own file.
-    const path = `${this.#server.settings.dir}/temp-${this.#server.system.pid}.rdb`;
-    const result = this.#runInline(this.#job("rdb", path, false));
+    return this.#savedAt(this.#savePath, this.#runInline(this.#job("rdb", this.#savePath, false)));
+  }
+
+  /** The same by the child, for a server whose clients are all held. `done` gets null when the save is durable, else why not. */
+  saveInChild(done: (error: string | null) => void): void {
+    const path = this.#savePath;
+    this.#startChild("rdb", this.#job("rdb", path, false, true), (result) => done(this.#savedAt(path, result)));
+  }
+
+  /** A child that was called off may still be writing its own file. */
+  get #savePath(): string {
+    return `${this.#server.settings.dir}/temp-${this.#server.system.pid}.rdb`;
+  }
+
+  /** A save of all there is has ended: publishes it. Null, or why not. */
+  #savedAt(path: string, result: SnapshotResult): string | null {
     this.#lastTryMs = this.#server.nowMs();
     const error = result.ok ? this.#publishRdb(path) : result.error;
     if (error !== null) {
@@ -328,7 +330,8 @@ export class Persistence {
   }
 
   #cancelled = false;
-  #requestedShutdown: ShutdownOptions | null = null;
+  /** What the running child writes, until it is given its name. */
+  #childPath = "";
 
   #saved(): void {
     this.lastSaveMs = this.#server.nowMs();
@@ -377,7 +380,7 @@ export class Persistence {
     }
   }
 
-  /** Calls a running save off: FLUSHALL, SHUTDOWN. */
+  /** Calls a running save off: FLUSHALL. */
   cancelSave(): void {
     if (this.#running !== "rdb") return;
     this.#cancelled = true;
@@ -481,6 +484,7 @@ export class Persistence {
   #startChild(kind: "rdb" | "aof", job: SnapshotJob, ended: (result: SnapshotResult) => void): void {
     const server = this.#server;
     this.#running = kind;
+    this.#childPath = job.path;
     this.#startedMs = server.nowMs();
     this.#child.start(job, (result) => {
       this.#running = "none";
@@ -550,6 +554,31 @@ export class Persistence {
     this.#child.terminate();
   }
 
+  /** SHUTDOWN waits for no child. */
+  callOffChild(): void {
+    const { log } = this.#server;
+    if (this.#running === "none") return;
+    log.warning(
+      this.#running === "rdb"
+        ? "There is a child saving an .rdb. Killing it!"
+        : "There is a child rewriting the AOF. Killing it!",
+    );
+    this.#cancelled = this.#running === "rdb";
+    this.#child.cancel();
+  }
+
+  /** Ends the child as it is, and removes what it has written. */
+  abandonChild(): void {
+    const { storage } = this.#server;
+    if (this.#running === "none") return;
+    this.#child.terminate();
+    try {
+      if (storage.exists(this.#childPath)) storage.remove(this.#childPath);
+    } catch {
+      // The next start removes it.
+    }
+  }
+
   // ---- reloading -----------------------------------------------------------------------------------------------
 
   /** DEBUG RELOAD. Null, or why not. */
@@ -595,91 +624,6 @@ export class Persistence {
       this.#server.log.warning(error.message);
       return "Error trying to load the RDB dump, check server logs.";
     }
-  }
-
-  // ---- shutdown ------------------------------------------------------------------------------------------------
-
-  /** SHUTDOWN: makes everything durable, then stops. Null when the server stops; else why it goes on. */
-  shutdown(options: ShutdownOptions): string | null {
-    const server = this.#server, { settings, log } = server;
-    log.warning("User requested shutdown...");
-    if (this.#running === "rdb") {
-      log.warning("There is a child saving an .rdb. Killing it!");
-      this.cancelSave();
-    }
-    let durable = true;
-    if (this.aof.state !== "off") {
-      if (this.#running === "aof") {
-        log.warning("There is a child rewriting the AOF. Killing it!");
-        this.#child.cancel();
-      }
-      log.notice("Calling fsync() on the AOF file.");
-      if (!this.aof.finish()) {
-        durable = false;
-        log.warning(`Error syncing the append only file: ${this.aof.writeError ?? "a first rewrite has not finished"}`);
-        if (this.aof.state === "on" && !options.force) return "the append only file cannot be synced";
-      }
-    }
-    if (options.save ?? settings.savePoints.length > 0) {
-      log.notice("Saving the final RDB snapshot before exiting.");
-      const running = this.#running;
-      this.#running = "none";
-      const error = this.save();
-      this.#running = running;
-      if (error !== null) {
-        durable = false;
-        log.warning("Error trying to save the DB, can't exit.");
-        if (!options.force) return error;
-      }
-    }
-    if (settings.pidfile !== "") this.#removePidFile();
-    this.#removeTempFiles();
-    log.warning("Redis is now ready to exit, bye bye...");
-    server.stop(durable ? 0 : 1);
-    return null;
-  }
-
-  /** What a child that is killed now leaves. */
-  #removeTempFiles(): void {
-    const { storage } = this.#server, running = this.#running;
-    if (running === "none") return;
-    this.#child.terminate();
-    const path = running === "rdb" ? this.#tempRdbPath : this.aof.tempBasePath;
-    try {
-      if (storage.exists(path)) storage.remove(path);
-    } catch {
-      // The next start removes it.
-    }
-  }
-
-  #carryOutShutdown(options: ShutdownOptions): void {
-    this.#requestedShutdown = null;
-    // A data set that is being loaded is on disk already.
-    if (this.isLoading) return this.#server.stop(0);
-    if (this.shutdown(options) === null) return;
-    this.#server.log.warning("Errors trying to shut down the server. Check the logs for more information.");
-  }
-
-  #removePidFile(): void {
-    this.#server.log.notice("Removing the pid file.");
-    try {
-      this.#server.storage.remove(this.#server.settings.pidfile);
-    } catch {
-      // It was never written, or somebody removed it.
-    }
-  }
-
-  /** A signal asked for a shutdown: the next tick carries it out, and SHUTDOWN ABORT can still call it off. */
-  requestShutdown(signal: string, options: ShutdownOptions): void {
-    this.#server.log.warning(`Received ${signal} scheduling shutdown...`);
-    this.#requestedShutdown = options;
-  }
-
-  abortShutdown(): boolean {
-    if (this.#requestedShutdown === null) return false;
-    this.#requestedShutdown = null;
-    this.#server.log.notice("Shutdown manually aborted.");
-    return true;
   }
 
   // ---- DUMP and RESTORE ----------------------------------------------------------------------------------------

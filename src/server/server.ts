@@ -57,6 +57,7 @@ import type { Log } from "./log.ts";
 import { Pause } from "./pause.ts";
 import { Persistence } from "./persistence.ts";
 import { Propagator } from "./propagation.ts";
+import { Shutdown } from "./shutdown.ts";
 import { Slowlog } from "./slowlog.ts";
 import { Statistics } from "./statistics.ts";
 import type { HostSystem, SnapshotSpawner } from "./system.ts";
@@ -103,6 +104,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   readonly dispatcher: Dispatcher;
   readonly persistence: Persistence;
   readonly cron: Cron;
+  readonly shutdown: Shutdown = new Shutdown(this);
   readonly clientMemory: ClientMemory = new ClientMemory(this);
   readonly clientCron: ClientCron = new ClientCron(this);
   readonly pause: Pause;

@@ -97,7 +97,7 @@ function serverFields(server: Server): Field[] {
 }
 
 function shutdownFields(server: Server): Field[] {
-  const inMs = server.persistence.shutdownInMs;
+  const inMs = server.shutdown.inMs;
   return inMs === null ? [] : [["shutdown_in_milliseconds", inMs]];
 }
 

@@ -117,12 +117,12 @@ export function serverCommands(server: Server): Handlers {
     const request = shutdownRequest(ctx);
     if (request === null) return ctx.reply.error(ERROR.syntax);
     if (request.abort) {
-      if (server.persistence.abortShutdown()) ctx.reply.ok();
+      if (server.shutdown.abort()) ctx.reply.ok();
       else ctx.reply.error("No shutdown in progress.");
       return;
     }
     // Without an error there is no reply: the connection closes when the server stops.
-    if (server.persistence.shutdown(request) !== null) ctx.reply.error(SHUTDOWN_FAILED);
+    if (server.shutdown.now(request) !== null) ctx.reply.error(SHUTDOWN_FAILED);
   }
 
   // ---- replication: a master without replicas ------------------------------------------------------------------
