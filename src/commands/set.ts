@@ -260,7 +260,7 @@ function popOne(ctx: CommandContext): void {
   const keyspace = ctx.keyspace, sets = setsOf(keyspace);
   sets.draw(set, drawn);
   replyMember(ctx.reply, keyspace.memory, drawn);
-  ctx.propagation.replace(SREM, ctx.args.slice(1), sets.textOf(drawn));
+  if (ctx.propagation.isWanted) ctx.propagation.replace(SREM, ctx.args.slice(1), sets.textOf(drawn));
   sets.removeMember(set, drawn);
 }
 
@@ -308,7 +308,7 @@ function srandmemberCount(ctx: CommandContext): void {
   const size = setsOf(ctx.keyspace).size(set), reply = ctx.reply;
   if (count < 0 || count === 1) {
     reply.startArray(Math.abs(count));
-    for (let i = Math.abs(count); i > 0; i--) replyDrawn(ctx);
+    for (let i = Math.abs(count); i > 0 && !reply.overrun; i--) replyDrawn(ctx);
     return;
   }
   reply.startArray(Math.min(count, size));

@@ -53,7 +53,7 @@ function withCount(ctx: CommandContext): void {
 function draw({ reply, keyspace }: CommandContext, set: SortedSet, count: number, withScores: boolean): void {
   const size = set.size;
   startMembers(reply, count, withScores);
-  for (let left = count; left > 0; left--) {
+  for (let left = count; left > 0 && !reply.overrun; left--) {
     set.seek(keyspace.random(size));
     replyMember(reply, set, withScores);
   }
