@@ -19,6 +19,7 @@ import {
   type PushString,
   StringColumn,
 } from "./sort_elements.ts";
+import { SortOrder } from "./sort_order.ts";
 
 const STAR = 0x2a, HASH = 0x23, DASH = 0x2d, GREATER = 0x3e, SPACE = 0x20;
 const NOT_A_SCORE = "One or more scores can't be converted into double";
@@ -152,91 +153,77 @@ function parseOptions(ctx: CommandContext, mayStore: boolean): SortOptions | nul
 
 // ---- sorting -------------------------------------------------------------------------------------------------------
 
-/** What was selected: elements `order[from]` to `order[end - 1]`. */
-interface Selection {
-  readonly elements: StringColumn;
-  readonly order: Uint32Array;
-  readonly from: number;
-  readonly end: number;
-}
+/** The elements, what they are sorted by when that is other texts, and their order: of one SORT at a time. */
+const elements = new StringColumn(), sortTexts = new StringColumn();
+const order = new SortOrder();
+let scores = new Float64Array(64);
+/** What was selected: `order`'s places [from, end). */
+let from = 0, end = 0;
 
 function sort(ctx: CommandContext, mayStore: boolean): void {
   const options = parseOptions(ctx, mayStore);
   if (options === null) return;
-  const entry = ctx.lookupRead(1),
-    memory = ctx.keyspace.memory,
-    type = entry === NONE ? TYPE.list : typeOf(memory, entry);
+  const entry = ctx.lookupRead(1);
+  const type = entry === NONE ? TYPE.list : typeOf(ctx.keyspace.memory, entry);
   if (!isSortable(type)) return ctx.reply.errorWithCode(ERROR.wrongType);
   if (options.unsorted && !isOrdered(type) && options.storeAt > 0) {
     // What is stored must not depend on the order in a hash table.
     options.unsorted = false, options.alpha = true, options.by = null;
   }
-  const selection = select(ctx, entry, isOrdered(type), options);
-  if (selection === null) return ctx.reply.error(NOT_A_SCORE);
-  if (options.storeAt > 0) storeSelection(ctx, selection, options);
-  else replySelection(ctx, selection, options.get);
+  if (!select(ctx, entry, isOrdered(type), options)) return ctx.reply.error(NOT_A_SCORE);
+  if (options.storeAt > 0) storeSelection(ctx, options);
+  else replySelection(ctx, options.get);
 }
 
-/** The elements asked for, or null when one has no score. */
-function select(ctx: CommandContext, entry: Address, isOrderedType: boolean, options: SortOptions): Selection | null {
-  const { keyspace } = ctx;
-  const size = entry === NONE ? 0 : countElements(keyspace, entry);
-  let from = Math.min(Math.max(options.limitStart, 0), size), end = size;
+/** Selects the elements asked for; false when one has no score. */
+function select(ctx: CommandContext, entry: Address, isOrderedType: boolean, options: SortOptions): boolean {
+  const { keyspace } = ctx, size = entry === NONE ? 0 : countElements(keyspace, entry);
+  elements.clear();
+  from = Math.min(Math.max(options.limitStart, 0), size), end = size;
   if (options.limitCount >= 0) end = Math.min(from + options.limitCount, size);
-  if (size === 0) return { elements: new StringColumn(), order: new Uint32Array(0), from: 0, end: 0 };
+  if (size === 0) return true;
   if (options.unsorted && isOrderedType) {
-    const elements = collectElements(keyspace, entry, from, end - from, options.descending);
+    collectElements(keyspace, entry, from, end - from, options.descending, elements);
     end -= from, from = 0;
-    return { elements, order: inOrder(elements.count), from, end };
-  }
-  const elements = collectElements(keyspace, entry, 0, size, false), order = inOrder(elements.count);
-  if (options.unsorted) return { elements, order, from, end };
-  return sortOrder(ctx, elements, order, options) ? { elements, order, from, end } : null;
-}
-
-function inOrder(count: number): Uint32Array {
-  const order = new Uint32Array(count);
-  for (let i = 0; i < count; i++) order[i] = i;
-  return order;
+  } else collectElements(keyspace, entry, 0, size, false, elements);
+  order.natural(elements.count);
+  return options.unsorted || sortElements(ctx, options);
 }
 
 /** Sorts; false when an element has no score. */
-function sortOrder(ctx: CommandContext, elements: StringColumn, order: Uint32Array, options: SortOptions): boolean {
-  const sign = options.descending ? -1 : 1;
-  if (options.alpha) {
-    const texts = options.by === null ? elements : textsBy(ctx, elements, options.by);
-    order.sort((a, b) => sign * texts.compare(a, b));
+function sortElements(ctx: CommandContext, { by, alpha, descending }: SortOptions): boolean {
+  const sign = descending ? -1 : 1;
+  if (alpha) {
+    if (by !== null) findTexts(ctx, by);
+    order.sort(null, by === null ? elements : sortTexts, sign);
     return true;
   }
-  const scores = scoresOf(ctx, elements, options.by);
-  if (scores === null) return false;
-  order.sort((a, b) => {
-    const x = scores[a], y = scores[b];
-    return sign * (x < y ? -1 : x > y ? 1 : elements.compare(a, b));
-  });
+  if (!findScores(ctx, by)) return false;
+  order.sort(scores, elements, sign);
   return true;
 }
 
-function textsBy(ctx: CommandContext, elements: StringColumn, by: SortPattern): StringColumn {
-  const texts = new StringColumn();
+/** Fills `sortTexts` with what `by` stands for. */
+function findTexts(ctx: CommandContext, by: SortPattern): void {
+  sortTexts.clear();
   for (let i = 0; i < elements.count; i++) {
-    if (by.find(ctx, elements, i)) texts.push(found.bytes, found.start, found.length);
-    else texts.pushNone();
+    if (by.find(ctx, elements, i)) sortTexts.push(found.bytes, found.start, found.length);
+    else sortTexts.pushNone();
   }
-  return texts;
 }
 
-/** Scores by element, 0 where there is nothing to go by; null when something is no number. */
-function scoresOf(ctx: CommandContext, elements: StringColumn, by: SortPattern | null): Float64Array | null {
-  const scores = new Float64Array(elements.count);
+/** Fills `scores`, with 0 where there is nothing to go by; false when something is no number. */
+function findScores(ctx: CommandContext, by: SortPattern | null): boolean {
+  if (elements.count > scores.length) scores = new Float64Array(elements.count * 2);
   let areNumbers = true;
   for (let i = 0; i < elements.count; i++) {
+    scores[i] = 0;
     if (by === null) found.set(elements.bytes, elements.start(i), elements.length(i));
     else if (!by.find(ctx, elements, i)) continue;
     scores[i] = scoreOf(found.bytes, found.start, found.length);
     if (Number.isNaN(scores[i])) areNumbers = false;
   }
-  return areNumbers ? scores : null;
+  return areNumbers;
 }
 
 /** The number that a C string spells: it ends at a zero byte, white space may be before it, and nothing is zero. NaN for anything else. */
@@ -249,15 +236,15 @@ function scoreOf(bytes: Uint8Array, start: number, length: number): number {
 
 // ---- results -------------------------------------------------------------------------------------------------------
 
-function resultCount(selection: Selection, get: readonly SortPattern[]): number {
-  return Math.max(0, selection.end - selection.from) * Math.max(1, get.length);
+function resultCount(get: readonly SortPattern[]): number {
+  return Math.max(0, end - from) * Math.max(1, get.length);
 }
 
-function replySelection(ctx: CommandContext, selection: Selection, get: readonly SortPattern[]): void {
-  const { elements, order, from, end } = selection, reply = ctx.reply;
-  reply.startArray(resultCount(selection, get));
+function replySelection(ctx: CommandContext, get: readonly SortPattern[]): void {
+  const reply = ctx.reply;
+  reply.startArray(resultCount(get));
   for (let i = from; i < end; i++) {
-    const element = order[i];
+    const element = order.indexes[i];
     if (get.length === 0) reply.bulk(elements.bytes, elements.start(element), elements.length(element));
     for (const pattern of get) {
       if (pattern.find(ctx, elements, element)) reply.bulk(found.bytes, found.start, found.length);
@@ -266,10 +253,10 @@ function replySelection(ctx: CommandContext, selection: Selection, get: readonly
   }
 }
 
-function storeSelection(ctx: CommandContext, selection: Selection, options: SortOptions): void {
-  const { keyspace, args } = ctx, { storeAt } = options, count = resultCount(selection, options.get);
+function storeSelection(ctx: CommandContext, { storeAt, get }: SortOptions): void {
+  const { keyspace, args } = ctx, count = resultCount(get);
   if (count > 0) {
-    const list = buildList(keyspace, (push) => pushSelection(ctx, selection, options.get, push));
+    const list = buildList(keyspace, (push) => pushSelection(ctx, get, push));
     const at = args.offsets[storeAt], length = args.lengths[storeAt];
     keyspace.setValue(ctx.db, args.bytes, at, length, TYPE.list, ENCODING.quicklist, list);
     keyspace.dirty += count;
@@ -277,14 +264,9 @@ function storeSelection(ctx: CommandContext, selection: Selection, options: Sort
   ctx.reply.integer(count);
 }
 
-function pushSelection(
-  ctx: CommandContext,
-  { elements, order, from, end }: Selection,
-  get: readonly SortPattern[],
-  push: PushString,
-): void {
+function pushSelection(ctx: CommandContext, get: readonly SortPattern[], push: PushString): void {
   for (let i = from; i < end; i++) {
-    const element = order[i];
+    const element = order.indexes[i];
     if (get.length === 0) push(elements.bytes, elements.start(element), elements.length(element));
     for (const pattern of get) {
       if (pattern.find(ctx, elements, element)) push(found.bytes, found.start, found.length);

@@ -12,6 +12,9 @@ import { ListCursor } from "../structures/list_cursor.ts";
 
 const BYTES_START = 4096, STRINGS_START = 64;
 
+/** Above this, a column that is used again starts anew. */
+const KEPT_BYTES_MAX = 1 << 20, KEPT_STRINGS_MAX = 16384;
+
 /** Strings, by index, in one array that grows; a place may hold none. */
 export class StringColumn {
   bytes: Uint8Array = new Uint8Array(BYTES_START);
@@ -20,6 +23,14 @@ export class StringColumn {
   #starts = new Float64Array(STRINGS_START);
   /** Lengths; -1 for none. */
   #lengths = new Int32Array(STRINGS_START);
+
+  /** Takes all strings away. */
+  clear(): void {
+    this.count = this.#end = 0;
+    if (this.bytes.length > KEPT_BYTES_MAX) this.bytes = new Uint8Array(BYTES_START);
+    if (this.#starts.length <= KEPT_STRINGS_MAX) return;
+    this.#starts = new Float64Array(STRINGS_START), this.#lengths = new Int32Array(STRINGS_START);
+  }
 
   push(source: Uint8Array, start: number, length: number): void {
     if (this.#end + length > this.bytes.length) this.#growBytes(length);
@@ -101,19 +112,22 @@ function growIfRoom(sorted: SortedSet): void {
   }
 }
 
-/** The elements [from, from + count) of an ordered value, counted from the end when `backwards`; all of a set, whatever is asked for. */
+/**
+ * Fills `into` with the elements [from, from + count) of an ordered value, counted from the end when `backwards`; with all of a set,
+ * whatever is asked for.
+ */
 export function collectElements(
   keyspace: Keyspace,
   entry: Address,
   from: number,
   count: number,
   backwards: boolean,
-): StringColumn {
-  const memory = keyspace.memory, column = new StringColumn(), type = typeOf(memory, entry);
-  if (type === TYPE.set) collectSet(keyspace, entry, column);
-  else if (count > 0 && type === TYPE.list) collectList(keyspace, entry, from, count, backwards, column);
-  else if (count > 0) collectSortedSet(keyspace, entry, from, count, backwards, column);
-  return column;
+  into: StringColumn,
+): void {
+  const type = typeOf(keyspace.memory, entry);
+  if (type === TYPE.set) collectSet(keyspace, entry, into);
+  else if (count > 0 && type === TYPE.list) collectList(keyspace, entry, from, count, backwards, into);
+  else if (count > 0) collectSortedSet(keyspace, entry, from, count, backwards, into);
 }
 
 function collectSet(keyspace: Keyspace, entry: Address, into: StringColumn): void {

@@ -5,7 +5,7 @@
  * and go as bytes, or as the `SetMember` that a walk or a draw filled. Redis's rules of encoding, in Redis's order of checks.
  * OutOfArenaError leaves a set as it was.
  */
-import { formatI64, I64, INTEGER_TEXT_BYTES_MAX, parseI64 } from "../../base/integer.ts";
+import { formatI64, I64, INTEGER_TEXT_BYTES_MAX, parseI64, parseSafeInteger } from "../../base/integer.ts";
 import { type Address, type LiveMemory, type MemoryReader, NONE, OutOfArenaError } from "../../memory/mod.ts";
 import { type Dict, DictWalk } from "../../structures/dict.ts";
 import { INTSET_COUNT_MAX, intsetCount, Intsets, readIntset } from "../../structures/intset.ts";
@@ -14,6 +14,9 @@ import type { EncodingLimits } from "../encoding_limits.ts";
 import { ENCODING, encodingOf, TYPE, valueOf } from "../entry.ts";
 import type { Keyspace } from "../keyspace.ts";
 import type { ValueType } from "../value_type.ts";
+
+/** Integers of so many digits are safe ones. */
+const SAFE_DIGITS = 15;
 
 /** A set that is worked with. */
 export class SetRef {
@@ -263,8 +266,12 @@ export class SetValues implements ValueType {
 
   // ---- inside --------------------------------------------------------------------------------------------------
 
+  /** Reads the integer that the range spells into `#integer`; false when it spells none. */
   #isInteger(bytes: Uint8Array, start: number, length: number): boolean {
-    return parseI64(bytes, start, length, this.#integer);
+    const value = parseSafeInteger(bytes, start, length);
+    if (Number.isNaN(value)) return length > SAFE_DIGITS && parseI64(bytes, start, length, this.#integer);
+    this.#integer.setNumber(value);
+    return true;
   }
 
   /** Whether one more integer would make an intset too large. */
