@@ -32,6 +32,9 @@ export interface Propagation {
   force(): void;
 }
 
+/** More members than this make a reply that no buffer holds. */
+const DRAWS_MAX = 1 << 26;
+
 export class CommandContext {
   readonly keyspace: Keyspace;
   readonly server: ServerControl;
@@ -178,6 +181,11 @@ export class CommandContext {
     if (value >= 0) return value;
     this.reply.error(Number.isNaN(value) ? ERROR.notInteger : error);
     return NaN;
+  }
+
+  /** Whether so many members drawn with replacement may be asked for: what no output limit of the client ends must fit memory. */
+  mayDraw(count: number): boolean {
+    return count <= DRAWS_MAX || this.reply.overflowBytesMax > 0;
   }
 
   // ---- string values -------------------------------------------------------------------------------------------

@@ -11,8 +11,6 @@ import { ERROR } from "./errors.ts";
 import { parseCursor, parseScanOptions, type ScanOptions } from "./scan_options.ts";
 
 const HSET = ascii("HSET"), WITHVALUES = ascii("WITHVALUES");
-/** More draws than this, as HRANDFIELD with a negative count asks for, make a reply that no buffer holds. */
-const DRAWS_MAX = 1 << 26;
 
 function hashes(ctx: CommandContext): HashValue {
   return ctx.keyspace.types[TYPE.hash] as HashValue;
@@ -354,7 +352,7 @@ function randomFields(ctx: CommandContext): void {
   const withValues = args.count === 4 && args.is(3, WITHVALUES);
   if (args.count > 3 && !withValues) return reply.error(ERROR.syntax);
   const count = ctx.a.toNumber();
-  if ((withValues && isBeyondHalf(ctx.a)) || count < -DRAWS_MAX) return reply.error("value is out of range");
+  if ((withValues && isBeyondHalf(ctx.a)) || !ctx.mayDraw(-count)) return reply.error("value is out of range");
   const hash = openForRead(ctx, replyEmptyArray);
   if (hash === null) return;
   if (count < 0) drawFields(ctx, hash, -count, withValues);

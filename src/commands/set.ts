@@ -304,6 +304,7 @@ function srandmemberCount(ctx: CommandContext): void {
   const count = ctx.wideInteger(2);
   if (Number.isNaN(count)) return;
   if (ctx.args.i64(2, ctx.a) && ctx.a.isMin()) return ctx.reply.error(COUNT_OUT_OF_RANGE);
+  if (!ctx.mayDraw(-count)) return ctx.reply.error("value is out of range");
   if (!openForReading(ctx, emptyArray)) return;
   const size = setsOf(ctx.keyspace).size(set), reply = ctx.reply;
   if (count < 0 || count === 1) {

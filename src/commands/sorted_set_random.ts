@@ -14,8 +14,6 @@ import {
 
 const WITHSCORES = ascii("WITHSCORES");
 const COUNT_RANGE_ERROR = "value is out of range, value must between -9223372036854775807 and 9223372036854775807";
-/** More draws than this, as a negative count asks for, make a reply that no buffer holds. */
-const DRAWS_MAX = 1 << 26;
 /** Beyond half of what a count may be: with scores the reply is twice as long. */
 const HALF_COUNT_END = 2 ** 62;
 /** Choosing more than one in this many passes over all members; choosing fewer draws until there are enough. */
@@ -36,7 +34,7 @@ function withCount(ctx: CommandContext): void {
   if (ctx.a.isMin()) return reply.error(COUNT_RANGE_ERROR);
   const withScores = args.count === 4 && args.is(3, WITHSCORES), count = ctx.a.toNumber();
   if (args.count > 3 && !withScores) return reply.error(ERROR.syntax);
-  if ((withScores && Math.abs(count) >= HALF_COUNT_END) || count < -DRAWS_MAX) {
+  if ((withScores && Math.abs(count) >= HALF_COUNT_END) || !ctx.mayDraw(-count)) {
     return reply.error("value is out of range");
   }
   const set = openForRead(ctx, 1, replyEmptyArray);
