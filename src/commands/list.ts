@@ -163,7 +163,7 @@ function pop(ctx: CommandContext, atHead: boolean): void {
 /** Replies with the first or last element of argument `key`'s list and removes it. */
 export function takeOne(ctx: CommandContext, key: number, list: Address, atHead: boolean): void {
   const lists = listsOf(ctx);
-  lists.cursor.seek(list, atHead ? 0 : -1);
+  lists.cursor.seekEnd(list, atHead);
   replyElement(ctx, lists);
   lists.pop(list, atHead);
   removed(ctx, key, list, 1);
@@ -248,7 +248,7 @@ export function move(ctx: CommandContext, fromHead: boolean, toHead: boolean): b
   if (!ctx.isType(target, TYPE.list)) return false;
   const lists = listsOf(ctx), from = listOf(ctx, source);
   lists.preparePop(from, fromHead);
-  lists.cursor.seek(from, fromHead ? 0 : -1);
+  lists.cursor.seekEnd(from, fromHead);
   replyElement(ctx, lists);
   if (source !== target) moveBetween(ctx, from, target, fromHead, toHead);
   else lists.rotate(from, fromHead, toHead);
@@ -424,7 +424,7 @@ function replyPositions(ctx: CommandContext, list: Address, options: PositionOpt
   const max = options.count === 0 ? Infinity : Math.abs(options.count);
   let skip = options.skip, found = 0;
   cursor.lookFor(args.bytes, args.offsets[2], args.lengths[2]);
-  cursor.seek(list, options.fromHead ? 0 : -1);
+  cursor.seekEnd(list, options.fromHead);
   for (let looked = 0; looked < Math.min(options.looks, length) && found < max; looked++) {
     if (cursor.isMatch() && --skip < 0) {
       ctx.reply.integer(options.fromHead ? looked : length - 1 - looked);

@@ -56,6 +56,14 @@ export class ListCursor {
     return true;
   }
 
+  /** Goes to the first or last element of a list that has one. */
+  seekEnd(list: Address, atHead: boolean): void {
+    this.node = this.#memory.u32(list, atHead ? LIST.head : LIST.tail) as Address;
+    this.#open();
+    if (this.isPlain) this.at = 0;
+    else this.at = atHead ? LISTPACK_HEADER_BYTES : lastElement(this.bytes, this.start);
+  }
+
   /** Goes to the first element that equals the bytes; false when there is none. */
   seekEqual(list: Address, source: Uint8Array, start: number, length: number): boolean {
     const memory = this.#memory;
@@ -93,6 +101,11 @@ export class ListCursor {
   /** Makes a node readable, before its elements; at its element, when it is a plain one. */
   open(node: Address): void {
     this.node = node, this.at = 0;
+    this.#open();
+  }
+
+  /** Its node's content has moved; the place in it is the same. */
+  reopen(): void {
     this.#open();
   }
 
@@ -166,7 +179,7 @@ export class ListCursor {
     const content = memory.u32(node, NODE.content) as Address;
     this.isPlain = (flags & NODE_FLAG.plain) !== 0;
     if ((flags & NODE_FLAG.compressed) !== 0) return this.#expand(content, memory.u32(node, NODE.bytes));
-    this.bytes = memory.bytesOf(content), this.start = memory.placeOf(content);
+    this.bytes = memory.bytesOf(content), this.start = memory.placeOf(content) + memory.u32(node, NODE.start);
   }
 
   #expand(content: Address, length: number): void {

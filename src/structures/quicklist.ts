@@ -6,12 +6,13 @@
  *   0      4      8                     16      20              24
  *   | head | tail | elements (a double) | nodes | fill | depth  |       fill i16: elements a node, or below 0 a class of bytes
  *                                                                       depth u16: nodes at either end that stay as they are
- * Node, 24 bytes:
- *   0          4      8         12            16         20      24
- *   | previous | next | content | bytes (u32) | elements | flags |      bytes: of the content, uncompressed
+ * Node, 28 bytes:
+ *   0          4      8         12      16            20         24      28
+ *   | previous | next | content | start | bytes (u32) | elements | flags |      bytes: of listpack or element, uncompressed
  * Content, by flags:
- *   none         the listpack                      plain        the bytes of one element
- *   compressed   | u32 size | LZF of either |
+ *   none         | gap | the listpack, from `start` on, `bytes` long | room |      so that both ends grow and shrink without moving it
+ *   plain        the bytes of one element; `start` is 0
+ *   compressed   | u32 size | LZF of either |; `start` is 0
  * Invariants: no node is empty; a list that a key holds is never empty; `elements` of the header is the sum of the nodes'; with a depth
  * of 0 nothing is compressed. The `depth` nodes at either end are not compressed, unless the arena was full when they came there.
  */
@@ -21,7 +22,16 @@ import { type Address, type MemoryReader, NONE } from "../memory/mod.ts";
 import { firstElement, ListpackElement, nextElement, readElement } from "./listpack.ts";
 
 export const LIST = { head: 0, tail: 4, elements: 8, nodes: 16, options: 20, sizeBytes: 24 } as const;
-export const NODE = { previous: 0, next: 4, content: 8, bytes: 12, elements: 16, flags: 20, sizeBytes: 24 } as const;
+export const NODE = {
+  previous: 0,
+  next: 4,
+  content: 8,
+  start: 12,
+  bytes: 16,
+  elements: 20,
+  flags: 24,
+  sizeBytes: 28,
+} as const;
 export const NODE_FLAG = { compressed: 1, plain: 2 } as const;
 /** Bytes before the data of a compressed content. */
 export const COMPRESSED_HEADER_BYTES = 4;
@@ -56,13 +66,18 @@ export function nodeTakes(bytes: number, elements: number, fill: number, length:
   return isWithin(bytes + length + ELEMENT_OVERHEAD_BYTES, elements + 1, fill);
 }
 
+/** Bytes that a packed node may grow to before another one is begun; a single element may be longer. */
+export function nodeBytesMax(fill: number): number {
+  return fill < 0 ? NODE_BYTES_MAX[-fill - 1] : COUNTED_BYTES_MAX;
+}
+
 /** Whether two packed nodes may become one. */
 export function nodesMerge(bytesOfBoth: number, elementsOfBoth: number, fill: number): boolean {
   return isWithin(bytesOfBoth - MERGE_SAVES_BYTES, elementsOfBoth, fill);
 }
 
 function isWithin(bytes: number, elements: number, fill: number): boolean {
-  return fill < 0 ? bytes <= NODE_BYTES_MAX[-fill - 1] : bytes <= COUNTED_BYTES_MAX && elements <= fill;
+  return bytes <= nodeBytesMax(fill) && (fill < 0 || elements <= fill);
 }
 
 export function listLength(memory: MemoryReader, list: Address): number {
@@ -79,7 +94,7 @@ export class NodeCopy {
     const content = memory.u32(node, NODE.content) as Address, length = memory.u32(node, NODE.bytes);
     if (this.bytes.length < length) this.bytes = new Uint8Array(length);
     if ((memory.u32(node, NODE.flags) & NODE_FLAG.compressed) === 0) {
-      return memory.copyOut(content, 0, this.bytes, 0, length);
+      return memory.copyOut(content, memory.u32(node, NODE.start), this.bytes, 0, length);
     }
     const size = memory.u32(content, 0);
     if (this.#compressed.length < size) this.#compressed = new Uint8Array(size);

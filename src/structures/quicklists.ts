@@ -11,11 +11,13 @@ import { lzfCompress, lzfDecompress } from "../base/lzf.ts";
 import { type Address, type Allocator, type LiveMemory, NONE, OutOfArenaError, OWNER } from "../memory/mod.ts";
 import { ListCursor } from "./list_cursor.ts";
 import {
+  ElementEncoder,
   elementEquals,
   findElement,
   firstElement,
   lastElement,
   LISTPACK_EMPTY_BYTES,
+  LISTPACK_END,
   LISTPACK_HEADER_BYTES,
   Listpacks,
   nextElement,
@@ -30,6 +32,7 @@ import {
   listOptions,
   NODE,
   NODE_FLAG,
+  nodeBytesMax,
   nodesMerge,
   nodeTakes,
 } from "./quicklist.ts";
@@ -40,6 +43,13 @@ const COMPRESSIBLE_BYTES_MIN = 48, COMPRESSION_SAVES_MIN = 8;
 export const PACKED_THRESHOLD_BYTES = 1 << 30;
 /** Bytes of a listpack's element that are not its string, at most. */
 const ELEMENT_HEAD_BYTES_MAX = 10;
+/** Longer data is copied into place by the built-in. */
+const STAGED_BY_BYTE_MAX = 48;
+/** A listpack's own count says no more than this. */
+const ELEMENTS_SHOWN_MAX = 0xffff;
+const WORD_BYTES = 8;
+/** Smaller blocks stay when their listpack shrinks. */
+const SHRINK_BYTES_MIN = 256;
 const ALL = Infinity;
 
 export class Quicklists {
@@ -53,6 +63,10 @@ export class Quicklists {
   readonly #packs: Listpacks;
   /** A node that is not compressed for now, as it is still to be changed. */
   #kept: Address = NONE;
+  readonly #encoder = new ElementEncoder();
+  readonly #header = new Uint8Array(LISTPACK_HEADER_BYTES);
+  /** An element as it goes into a listpack. */
+  #staged = new Uint8Array(256);
   #buffer = new Uint8Array(0);
   #rotated = new Uint8Array(256);
 
@@ -153,20 +167,24 @@ export class Quicklists {
 
   push(list: Address, atHead: boolean, source: Uint8Array, start: number, length: number): void {
     const end = atHead ? this.#head(list) : this.#tail(list);
-    if (end !== NONE && this.#takes(list, end, length)) this.#extend(end, atHead, source, start, length);
-    else this.#link(list, end, this.#newNodeOf(source, start, length), !atHead);
+    if (end !== NONE && this.#takes(list, end, length)) this.#extend(list, end, atHead, source, start, length);
+    else {
+      this.#link(list, end, this.#newNodeOf(source, start, length), !atHead);
+      if (end !== NONE) this.#trimFull(end);
+    }
     this.#added(list, length);
   }
 
   /** Sees to it that the next pop at this end needs no memory. */
   preparePop(list: Address, atHead: boolean): void {
-    this.#expand(atHead ? this.#head(list) : this.#tail(list));
+    const node = atHead ? this.#head(list) : this.#tail(list);
+    if (this.#isCompressed(node)) this.#expand(node);
   }
 
   /** Removes the first or the last element of a list that has one. */
   pop(list: Address, atHead: boolean): void {
     const node = atHead ? this.#head(list) : this.#tail(list), isLast = this.#elements(node) === 1;
-    if (!isLast) this.#expand(node);
+    if (!isLast && this.#isCompressed(node)) this.#expand(node);
     this.#dropEdge(list, node, atHead);
     if (isLast) this.#compress(list, NONE);
   }
@@ -181,12 +199,12 @@ export class Quicklists {
     const text = element.text(cursor.bytes), length = element.length;
     if (this.#rotated.length < length) this.#rotated = new Uint8Array(length);
     this.#rotated.set(text.subarray(element.start, element.start + length));
-    this.#expand(from);
+    if (this.#isCompressed(from)) this.#expand(from);
     const target = this.#endWithout(list, from, toHead);
     const takes = target === from ? this.#takesRotated(list, from, length) : this.#takes(list, target, length);
     if (takes) {
       if (target === from && fromHead === toHead) return;
-      this.#extend(target, toHead, this.#rotated, 0, length);
+      this.#extend(list, target, toHead, this.#rotated, 0, length);
     } else {
       this.#link(
         list,
@@ -365,7 +383,7 @@ export class Quicklists {
     if (neighbour === NONE || !this.#takes(list, neighbour, length)) {
       return this.#link(list, node, this.#newPacked(source, start, length), after);
     }
-    this.#extend(neighbour, after, source, start, length);
+    this.#extend(list, neighbour, after, source, start, length);
     this.#compress(list, neighbour);
   }
 
@@ -430,11 +448,19 @@ export class Quicklists {
 
   /** Removes the first or last element of a node that is not compressed. */
   #dropEdge(list: Address, node: Address, first: boolean): void {
-    const memory = this.#memory, elements = this.#elements(node), pack = this.#content(node);
-    if (elements === 1) return this.#unlink(list, node);
-    const at = first ? LISTPACK_HEADER_BYTES : lastElement(memory.bytesOf(pack), memory.placeOf(pack));
-    this.#setPack(node, this.#packs.deleteRange(pack, at, 1), elements - 1);
+    if (this.#elements(node) === 1) return this.#unlink(list, node);
+    const memory = this.#memory, content = this.#content(node), start = memory.u32(node, NODE.start);
+    const bytes = memory.bytesOf(content), lp = memory.placeOf(content) + start, total = memory.u32(node, NODE.bytes);
+    if (first) {
+      const at = nextElement(bytes, lp, LISTPACK_HEADER_BYTES), gone = at - LISTPACK_HEADER_BYTES;
+      this.#setEnds(node, content, start + gone, total - gone, -1);
+    } else {
+      const at = lastElement(bytes, lp);
+      memory.setU8(content, start + at, LISTPACK_END);
+      this.#setEnds(node, content, start, at + 1, -1);
+    }
     this.#count(list, -1);
+    this.#giveBack(node);
   }
 
   /** Whether nothing of its node is behind (or before) the cursor's element. */
@@ -473,6 +499,7 @@ export class Quicklists {
       const next = this.#next(node), here = this.#elements(node), cut = Math.min(here - from, left);
       if (cut === here) this.#unlink(list, node);
       else {
+        this.#closeGap(node);
         const memory = this.#memory, pack = this.#content(node);
         const at = seekElement(memory.bytesOf(pack), memory.placeOf(pack), from);
         this.#setPack(node, this.#packs.deleteRange(pack, at, cut), here - cut);
@@ -570,11 +597,98 @@ export class Quicklists {
       nodeTakes(memory.u32(node, NODE.bytes), memory.u32(node, NODE.elements), this.#fill(list), length);
   }
 
-  #extend(node: Address, atHead: boolean, source: Uint8Array, start: number, length: number): void {
-    this.#expand(node);
-    const packs = this.#packs, pack = this.#content(node);
-    const moved = atHead ? packs.prepend(pack, source, start, length) : packs.append(pack, source, start, length);
-    this.#setPack(node, moved, this.#elements(node) + 1);
+  #extend(list: Address, node: Address, atHead: boolean, source: Uint8Array, start: number, length: number): void {
+    if (this.#isCompressed(node)) this.#expand(node);
+    const memory = this.#memory, size = this.#stage(source, start, length), total = memory.u32(node, NODE.bytes);
+    this.#makeRoom(list, node, atHead, size);
+    const content = this.#content(node), from = memory.u32(node, NODE.start), staged = this.#staged;
+    if (atHead) {
+      // The old header goes under the new element.
+      memory.copyIn(content, from - size + LISTPACK_HEADER_BYTES, staged, 0, size);
+      this.#setEnds(node, content, from - size, total + size, 1);
+    } else {
+      memory.copyIn(content, from + total - 1, staged, 0, size + 1);
+      this.#setEnds(node, content, from, total + size, 1);
+    }
+  }
+
+  /** Encodes an element into `#staged`, with an end byte behind it; returns its size without that. */
+  #stage(source: Uint8Array, start: number, length: number): number {
+    const { head, headBytes, dataBytes, backlen, backlenBytes, sizeBytes } = this.#encoder.ofBytes(
+      source,
+      start,
+      length,
+    );
+    if (this.#staged.length <= sizeBytes) this.#staged = new Uint8Array(sizeBytes + 1);
+    const staged = this.#staged;
+    for (let i = 0; i < headBytes; i++) staged[i] = head[i];
+    if (dataBytes > STAGED_BY_BYTE_MAX) staged.set(source.subarray(start, start + dataBytes), headBytes);
+    else for (let i = 0; i < dataBytes; i++) staged[headBytes + i] = source[start + i];
+    for (let i = 0, at = headBytes + dataBytes; i < backlenBytes; i++) staged[at + i] = backlen[i];
+    staged[sizeBytes] = LISTPACK_END;
+    return sizeBytes;
+  }
+
+  /** Notes where a node's listpack begins, how long it is, and how many more elements it has; writes its header. */
+  #setEnds(node: Address, content: Address, start: number, bytes: number, added: number): void {
+    const memory = this.#memory, elements = this.#elements(node) + added, header = this.#header;
+    const shown = elements < ELEMENTS_SHOWN_MAX ? elements : ELEMENTS_SHOWN_MAX;
+    header[0] = bytes, header[1] = bytes >>> 8, header[2] = bytes >>> 16, header[3] = bytes >>> 24;
+    header[4] = shown, header[5] = shown >>> 8;
+    memory.copyIn(content, start, header, 0, LISTPACK_HEADER_BYTES);
+    memory.setU32(node, NODE.start, start);
+    memory.setU32(node, NODE.bytes, bytes);
+    memory.setU32(node, NODE.elements, elements);
+  }
+
+  /** Sees to it that `size` bytes are free before or behind a node's listpack. */
+  #makeRoom(list: Address, node: Address, atHead: boolean, size: number): void {
+    const memory = this.#memory, start = memory.u32(node, NODE.start), total = memory.u32(node, NODE.bytes);
+    const allocated = this.#allocator.allocatedBytes(this.#content(node));
+    if (atHead ? start >= size : start + total + size <= allocated) return;
+    const needed = total + size, max = nodeBytesMax(this.#fill(list));
+    const wanted = needed >= max ? needed : Math.min(max, needed + (needed >>> 1));
+    // Where half of what grows is free at the other end, the listpack only moves.
+    const isRoomy = allocated >= needed + (needed >>> 2);
+    this.#moveTo(node, isRoomy ? allocated : wanted, atHead, size);
+  }
+
+  /**
+   * Moves a node's listpack to the end of a block of this size, or to its start, so that `roomBytes` are free at the other end. Where that
+   * allows, words stay words: copying those is faster.
+   */
+  #moveTo(node: Address, sizeBytes: number, toEnd: boolean, roomBytes: number): void {
+    const memory = this.#memory, allocator = this.#allocator, old = this.#content(node);
+    const start = memory.u32(node, NODE.start), total = memory.u32(node, NODE.bytes);
+    const block = allocator.allocate(sizeBytes, OWNER.listpack), free = allocator.allocatedBytes(block) - total;
+    const aligned = toEnd ? free - ((free - start) & (WORD_BYTES - 1)) : start & (WORD_BYTES - 1);
+    const isRoomy = roomBytes <= (toEnd ? aligned : free - aligned), target = isRoomy ? aligned : toEnd ? free : 0;
+    memory.copy(old, start, block, target, total);
+    memory.setU32(node, NODE.content, block);
+    memory.setU32(node, NODE.start, target);
+    allocator.free(old);
+  }
+
+  /** Exchanges a block of which more than the half is free, when there is room for that. */
+  #giveBack(node: Address): void {
+    const total = this.#memory.u32(node, NODE.bytes), allocated = this.#allocator.allocatedBytes(this.#content(node));
+    if (allocated >= SHRINK_BYTES_MIN && total * 2 <= allocated) this.#fit(node);
+  }
+
+  /** Takes from a node that is full what of its block it does not use, when that is much. */
+  #trimFull(node: Address): void {
+    const total = this.#memory.u32(node, NODE.bytes), allocated = this.#allocator.allocatedBytes(this.#content(node));
+    if (this.#isPacked(node) && this.#allocator.sizeFor(total) * 4 <= allocated * 3) this.#fit(node);
+  }
+
+  /** Moves a listpack to a block of its size, when there is room for that; not while a snapshot is live, which would copy the pages. */
+  #fit(node: Address): void {
+    if (this.#memory.snapshotLive || this.#isCompressed(node)) return;
+    try {
+      this.#moveTo(node, this.#memory.u32(node, NODE.bytes), false, 0);
+    } catch (error) {
+      gaveUp(error);
+    }
   }
 
   /** Notes that a node's listpack has changed. */
@@ -614,6 +728,7 @@ export class Quicklists {
     memory.setU32(node, NODE.previous, NONE);
     memory.setU32(node, NODE.next, NONE);
     memory.setU32(node, NODE.content, content);
+    memory.setU32(node, NODE.start, 0);
     memory.setU32(node, NODE.bytes, bytes);
     memory.setU32(node, NODE.elements, elements);
     memory.setU32(node, NODE.flags, flags);
@@ -625,7 +740,7 @@ export class Quicklists {
     const bytes = memory.u32(node, NODE.bytes);
     const size = (flags & NODE_FLAG.compressed) !== 0 ? COMPRESSED_HEADER_BYTES + memory.u32(content, 0) : bytes;
     const copy = this.#allocator.allocate(size, this.#allocator.ownerOf(content));
-    memory.copy(content, 0, copy, 0, size);
+    memory.copy(content, memory.u32(node, NODE.start), copy, 0, size);
     return this.#newNode(copy, bytes, this.#elements(node), flags);
   }
 
@@ -697,7 +812,8 @@ export class Quicklists {
     const memory = this.#memory, bytes = memory.u32(node, NODE.bytes), flags = memory.u32(node, NODE.flags);
     if ((flags & NODE_FLAG.compressed) !== 0 || bytes < COMPRESSIBLE_BYTES_MIN || node === this.#kept) return;
     const raw = this.#content(node), buffer = this.#bufferOf(bytes);
-    const size = lzfCompress(memory.bytesOf(raw), memory.placeOf(raw), bytes, buffer, 0, bytes);
+    const at = memory.placeOf(raw) + memory.u32(node, NODE.start);
+    const size = lzfCompress(memory.bytesOf(raw), at, bytes, buffer, 0, bytes);
     if (size === 0 || size + COMPRESSION_SAVES_MIN >= bytes) return;
     let content: Address;
     try {
@@ -710,10 +826,10 @@ export class Quicklists {
     this.#exchange(node, raw, content, flags | NODE_FLAG.compressed);
   }
 
-  /** Makes a node's content readable and writable where it is. */
+  /** Makes a node's content readable and writable, with nothing before it. */
   #expand(node: Address): void {
     const memory = this.#memory, flags = memory.u32(node, NODE.flags);
-    if ((flags & NODE_FLAG.compressed) === 0) return;
+    if ((flags & NODE_FLAG.compressed) === 0) return this.#closeGap(node);
     const packed = this.#content(node), bytes = memory.u32(node, NODE.bytes), buffer = this.#bufferOf(bytes);
     const at = memory.placeOf(packed) + COMPRESSED_HEADER_BYTES;
     const content = this.#allocator.allocate(bytes, this.#allocator.ownerOf(packed));
@@ -723,9 +839,22 @@ export class Quicklists {
     this.#exchange(node, packed, content, flags & ~NODE_FLAG.compressed);
   }
 
+  /** Moves a listpack to the start of its block. */
+  #closeGap(node: Address): void {
+    const memory = this.#memory, start = memory.u32(node, NODE.start), content = this.#content(node);
+    if (start === 0) return;
+    memory.copy(content, start, content, 0, memory.u32(node, NODE.bytes));
+    memory.setU32(node, NODE.start, 0);
+    if (this.cursor.node === node) this.cursor.reopen();
+  }
+
+  #isCompressed(node: Address): boolean {
+    return (this.#memory.u32(node, NODE.flags) & NODE_FLAG.compressed) !== 0;
+  }
+
   #expandIfRoom(node: Address): void {
     try {
-      this.#expand(node);
+      if (this.#isCompressed(node)) this.#expand(node);
     } catch (error) {
       gaveUp(error);
     }
@@ -733,6 +862,7 @@ export class Quicklists {
 
   #exchange(node: Address, old: Address, content: Address, flags: number): void {
     this.#memory.setU32(node, NODE.content, content);
+    this.#memory.setU32(node, NODE.start, 0);
     this.#memory.setU32(node, NODE.flags, flags);
     this.#allocator.free(old);
   }

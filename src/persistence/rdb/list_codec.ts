@@ -28,7 +28,7 @@ function write(writer: RdbWriter, memory: MemoryReader, entry: Address): void {
     const flags = memory.u32(node, NODE.flags), content = memory.u32(node, NODE.content) as Address;
     writer.length((flags & NODE_FLAG.plain) !== 0 ? CONTAINER.plain : CONTAINER.packed);
     const bytes = memory.u32(node, NODE.bytes);
-    if ((flags & NODE_FLAG.compressed) === 0) writer.stringFrom(memory, content, 0, bytes);
+    if ((flags & NODE_FLAG.compressed) === 0) writer.stringFrom(memory, content, memory.u32(node, NODE.start), bytes);
     else writer.compressedFrom(memory, content, COMPRESSED_HEADER_BYTES, memory.u32(content, 0), bytes);
   }
 }
