@@ -25,6 +25,8 @@ import { ENCODING, encodingOf, TYPE, valueOf } from "../entry.ts";
 import type { Keyspace } from "../keyspace.ts";
 import type { ValueType } from "../value_type.ts";
 
+/** Walking so many empty slots takes as long as freeing some blocks: the logarithm. */
+const SLOTS_PER_BLOCK_LOG2 = 10;
 /** Most that a new listpack is given at once. */
 const ROOM_BYTES_MAX = 4096;
 
@@ -62,7 +64,9 @@ export class HashValue implements ValueType {
   }
 
   freeEffort(value: Address, encoding: number): number {
-    return encoding === ENCODING.listpack ? 1 : this.fields.dict.size(value);
+    if (encoding === ENCODING.listpack) return 1;
+    // A large table with few fields left has to be walked all the same.
+    return this.fields.dict.size(value) + (this.fields.dict.slots(value) >>> SLOTS_PER_BLOCK_LOG2);
   }
 
   freeSome(value: Address, encoding: number, blocksMax: number): boolean {
