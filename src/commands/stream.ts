@@ -57,8 +57,9 @@ function xadd(ctx: CommandContext): void {
   if (stream === NONE && options.noMakeStream) return reply.null();
   const error = chooseId(ctx, stream);
   if (error !== "") return reply.error(error);
-  if (wordsBytes(ctx, from) > ENTRY_BYTES_MAX) return reply.error("Elements are too large to be stored");
-  const target = streamTools(ctx).append(stream, options.id, args, from, words / 2);
+  const payloadBytes = wordsBytes(ctx, from);
+  if (payloadBytes > ENTRY_BYTES_MAX) return reply.error("Elements are too large to be stored");
+  const target = streamTools(ctx).append(stream, options.id, args, from, words / 2, payloadBytes);
   if (stream === NONE) storeStream(ctx, 1, target);
   else ctx.changed(1);
   ctx.keyspace.dirty++;

@@ -390,13 +390,12 @@ export class Listpacks {
     return this.#insert(lp, this.bytes(lp) - 1, this.#encoder.head, 0);
   }
 
-  /** Puts `elements` encoded elements at the end. */
+  /** Puts `elements` encoded elements of `length` bytes at the end; in `source` the end byte follows them. */
   appendEncoded(lp: Address, source: Uint8Array, start: number, length: number, elements: number): Address {
-    const memory = this.#memory, oldTotal = this.bytes(lp), total = oldTotal + length;
-    const count = this.#addedCount(lp, elements), target = this.#grow(lp, total);
-    memory.copyIn(target, oldTotal - 1, source, start, length);
-    memory.setU8(target, total - 1, LISTPACK_END);
-    memory.setU32(target, 0, total);
+    const memory = this.#memory, oldTotal = this.bytes(lp), count = this.#addedCount(lp, elements);
+    const target = this.#grow(lp, oldTotal + length);
+    memory.copyIn(target, oldTotal - 1, source, start, length + 1);
+    memory.setU32(target, 0, oldTotal + length);
     this.#setCount(target, count);
     return target;
   }
@@ -519,9 +518,9 @@ export class Listpacks {
   }
 
   #setCount(lp: Address, count: number): void {
-    const bounded = Math.min(count, COUNT_UNKNOWN);
-    this.#memory.setU8(lp, 4, bounded & 0xff);
-    this.#memory.setU8(lp, 5, bounded >>> 8);
+    // The bytes behind it are the first element's.
+    const word = (this.#memory.u32(lp, 4) & 0xffff0000) | Math.min(count, COUNT_UNKNOWN);
+    this.#memory.setU32(lp, 4, word);
   }
 
   #grow(lp: Address, total: number): Address {

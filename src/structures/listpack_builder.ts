@@ -6,6 +6,9 @@ import type { I64 } from "../base/integer.ts";
 import { ElementEncoder, LISTPACK_EMPTY_BYTES, LISTPACK_END, LISTPACK_HEADER_BYTES } from "./listpack.ts";
 
 const COUNT_UNKNOWN = 0xffff;
+/** Strings below this have one byte of length before and one behind. */
+const SHORT_BYTES = 64;
+const NINE = 0x39;
 
 export class ListpackBuilder {
   bytes: Uint8Array;
@@ -25,6 +28,10 @@ export class ListpackBuilder {
   }
 
   append(source: Uint8Array, start: number, length: number): void {
+    // Short text that does not end with a digit is the common case, and cannot be an integer.
+    if (length < SHORT_BYTES && (length === 0 || source[start + length - 1] > NINE)) {
+      return this.#appendShort(source, start, length);
+    }
     this.#encoder.ofBytes(source, start, length);
     this.#write(source, start);
   }
@@ -32,6 +39,28 @@ export class ListpackBuilder {
   appendInteger(value: I64): void {
     this.#encoder.ofInteger(value);
     this.#write(this.#encoder.head, 0);
+  }
+
+  /** `appendInteger` for 0 to 127. */
+  appendSmall(value: number): void {
+    this.#reserve(2);
+    this.bytes[this.lengthBytes] = value, this.bytes[this.lengthBytes + 1] = 1;
+    this.lengthBytes += 2, this.count++;
+  }
+
+  #appendShort(source: Uint8Array, start: number, length: number): void {
+    this.#reserve(length + 2);
+    const bytes = this.bytes, at = this.lengthBytes + 1;
+    bytes[at - 1] = 0x80 | length;
+    for (let i = 0; i < length; i++) bytes[at + i] = source[start + i];
+    bytes[at + length] = length + 1;
+    this.lengthBytes = at + length + 1, this.count++;
+  }
+
+  /** Puts the end byte behind the elements, without counting it: for `Listpacks.appendEncoded`. */
+  closeElements(): void {
+    this.#reserve(1);
+    this.bytes[this.lengthBytes] = LISTPACK_END;
   }
 
   finish(): void {

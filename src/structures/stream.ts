@@ -7,6 +7,7 @@
  * none: each node's block has SPARE_BYTES for its counts to grow. Freeing goes in slices.
  * It checks nothing that a client may get wrong: an id that is appended must be above the last one.
  */
+import { rangesEqual } from "../base/bytes.ts";
 import { I64 } from "../base/integer.ts";
 import { type Address, type Allocator, type LiveMemory, NONE, OutOfArenaError, OWNER } from "../memory/mod.ts";
 import { ConsumerGroups } from "./consumer_groups.ts";
@@ -23,7 +24,7 @@ import {
   StreamEntries,
 } from "./stream_entries.ts";
 import { compareIds, copyId, newStreamId, setMinId, type StreamId } from "./stream_id.ts";
-import { NODE_WORDS, STREAM, streamLength } from "./stream_layout.ts";
+import { NODE_WORDS, readIdAt, STREAM, streamLength } from "./stream_layout.ts";
 import { STREAM_DELETED, STREAM_SAME_FIELDS } from "./stream_listpack_check.ts";
 
 /** Where a listpack's counts of live and deleted entries are; the second one when the first takes one byte. */
@@ -32,6 +33,11 @@ const COUNT_AT = LISTPACK_HEADER_BYTES;
 const SPARE_BYTES = 4;
 /** A node starts small and doubles up to this; then it grows as it must. */
 const NODE_START_BYTES = 256, NODE_GROWTH_BYTES_MAX = 4096;
+/** The largest integer that a listpack keeps in one byte. */
+const SMALL_MAX = 127;
+/** Strings below this have their length in the encoding byte. */
+const SHORT_BYTES = 64;
+const TWO_32 = 0x100000000;
 const BUILDER_BYTES_START = 4096, BUILDER_BYTES_KEPT = 1 << 20;
 
 /** Fields and values of an entry to append: slices of `bytes` as `Args` has them. */
@@ -103,7 +109,10 @@ export class Streams {
   }
 
   #setId(stream: Address, offsetBytes: number, id: StreamId): void {
-    for (let word = 0; word < 4; word++) this.#memory.setU32(stream, offsetBytes + 4 * word, id[word]);
+    const memory = this.#memory;
+    for (let word = 0, at = offsetBytes; word < 4; word++, at += 4) {
+      if (memory.u32(stream, at) !== id[word]) memory.setU32(stream, at, id[word]);
+    }
   }
 
   /** For loading, after the nodes; otherwise the length follows what is appended and deleted. */
@@ -141,7 +150,8 @@ export class Streams {
   // ---- appending -----------------------------------------------------------------------------------------------
 
   /**
-   * Appends an entry: `pairs` fields and values from argument `from` on. `bytesMax` and `entriesMax` limit a node; 0 is no limit.
+   * Appends an entry: `pairs` fields and values from argument `from` on, of `payloadBytes` bytes. `bytesMax` and `entriesMax` limit a
+   * node; 0 is no limit.
    * @throws {OutOfArenaError} and nothing has changed
    */
   append(
@@ -150,16 +160,14 @@ export class Streams {
     fields: EntryFields,
     from: number,
     pairs: number,
+    payloadBytes: number,
     bytesMax: number,
     entriesMax: number,
   ): void {
-    const memory = this.#memory, cursor = this.#cursor;
-    let payloadBytes = 0;
-    for (let i = from; i < from + 2 * pairs; i++) payloadBytes += fields.lengths[i];
-    const hasLast = cursor.open(stream, STREAM.nodes).seekLast(), last = hasLast ? cursor.word(0) as Address : NONE;
-    if (hasLast) cursor.readKey(this.#masterId);
+    const memory = this.#memory, last = memory.u32(stream, STREAM.lastNode) as Address;
+    if (last !== NONE) readIdAt(memory, stream, STREAM.lastNodeId, this.#masterId);
     // After XSETID to an id below that of a deleted entry the last node may begin with the new id: then it takes the entry, full or not.
-    const isNext = hasLast &&
+    const isNext = last !== NONE &&
       (this.#hasRoom(last, payloadBytes, bytesMax, entriesMax) || compareIds(id, this.#masterId) === 0);
     if (isNext) this.#appendTo(stream, last, id, fields, from, pairs);
     else this.#appendNode(stream, id, fields, from, pairs);
@@ -170,7 +178,8 @@ export class Streams {
   /** Counts an entry that was appended. */
   #appended(stream: Address, id: StreamId): void {
     const memory = this.#memory, length = streamLength(memory, stream) + 1;
-    this.setLength(stream, length);
+    if (length < TWO_32) memory.setU32(stream, STREAM.length, length);
+    else this.setLength(stream, length);
     const added = (memory.u32(stream, STREAM.added) + 1) >>> 0;
     memory.setU32(stream, STREAM.added, added);
     if (added === 0) memory.setU32(stream, STREAM.added + 4, (memory.u32(stream, STREAM.added + 4) + 1) >>> 0);
@@ -197,9 +206,10 @@ export class Streams {
   ): void {
     const builder = this.#begin(), same = this.#hasMasterFields(listpack, fields, from, pairs);
     this.#buildEntry(builder, id, same, fields, from, pairs);
+    builder.closeElements();
     const added = builder.lengthBytes - LISTPACK_HEADER_BYTES;
     const roomy = this.#reserve(listpack, this.#listpacks.bytes(listpack) + added + SPARE_BYTES);
-    if (roomy !== listpack) this.#relink(stream, this.#masterId, roomy);
+    if (roomy !== listpack) this.#relinkLast(stream, roomy);
     const count = elementInteger(this.#memory.bytesOf(roomy), this.#memory.placeOf(roomy) + COUNT_AT);
     this.#setCounter(roomy, COUNT_AT, count + 1);
     this.#listpacks.appendEncoded(roomy, builder.bytes, LISTPACK_HEADER_BYTES, added, builder.count);
@@ -208,10 +218,9 @@ export class Streams {
   /** A new last node with one entry; the node that was last until now is fitted to what it holds. */
   #appendNode(stream: Address, id: StreamId, fields: EntryFields, from: number, pairs: number): void {
     const builder = this.#begin(), integer = this.#integer;
-    builder.appendInteger(integer.setNumber(1)), builder.appendInteger(integer.setNumber(0));
-    builder.appendInteger(integer.setNumber(pairs));
+    builder.appendSmall(1), builder.appendSmall(0), builder.appendInteger(integer.setNumber(pairs));
     for (let i = from; i < from + 2 * pairs; i += 2) builder.append(fields.bytes, fields.offsets[i], fields.lengths[i]);
-    builder.appendInteger(integer.setNumber(0));
+    builder.appendSmall(0);
     copyId(this.#masterId, id);
     this.#buildEntry(builder, id, true, fields, from, pairs);
     builder.finish();
@@ -239,8 +248,11 @@ export class Streams {
     } finally {
       if (!isNew) this.#allocator.free(listpack);
     }
-    if (isNew) this.#nodes.setWord(0, listpack);
-    return isNew;
+    if (!isNew) return false;
+    this.#nodes.setWord(0, listpack);
+    const last = readIdAt(this.#memory, stream, STREAM.lastNodeId, this.#id);
+    if (this.nodeCount(stream) === 1 || compareIds(id, last) > 0) this.#setLastNode(stream, listpack, id);
+    return true;
   }
 
   #begin(): ListpackBuilder {
@@ -258,16 +270,27 @@ export class Streams {
     from: number,
     pairs: number,
   ): void {
-    const { bytes, offsets, lengths } = fields, integer = this.#integer, master = this.#masterId;
-    builder.appendInteger(integer.setNumber(same ? STREAM_SAME_FIELDS : 0));
-    builder.appendInteger(setDifference(integer, id, master, 0));
-    builder.appendInteger(setDifference(integer, id, master, 2));
-    if (!same) builder.appendInteger(integer.setNumber(pairs));
+    const { bytes, offsets, lengths } = fields;
+    builder.appendSmall(same ? STREAM_SAME_FIELDS : 0);
+    this.#buildDifference(builder, id, 0), this.#buildDifference(builder, id, 2);
+    if (!same) this.#buildCount(builder, pairs);
     for (let i = from; i < from + 2 * pairs; i += 2) {
       if (!same) builder.append(bytes, offsets[i], lengths[i]);
       builder.append(bytes, offsets[i + 1], lengths[i + 1]);
     }
-    builder.appendInteger(integer.setNumber(same ? pairs + 3 : 2 * pairs + 4));
+    this.#buildCount(builder, same ? pairs + 3 : 2 * pairs + 4);
+  }
+
+  #buildCount(builder: ListpackBuilder, count: number): void {
+    if (count <= SMALL_MAX) builder.appendSmall(count);
+    else builder.appendInteger(this.#integer.setNumber(count));
+  }
+
+  /** Words `word` and `word + 1` of `id` minus those of `#masterId`, as 64 bits. */
+  #buildDifference(builder: ListpackBuilder, id: StreamId, word: number): void {
+    const master = this.#masterId, low = id[word + 1] - master[word + 1];
+    if (low >= 0 && low <= SMALL_MAX && id[word] === master[word]) return builder.appendSmall(low);
+    builder.appendInteger(this.#integer.set(id[word] - master[word] - (low < 0 ? 1 : 0), low));
   }
 
   #hasMasterFields(listpack: Address, fields: EntryFields, from: number, pairs: number): boolean {
@@ -276,7 +299,12 @@ export class Streams {
     if (elementInteger(bytes, place + at) !== pairs) return false;
     for (let i = from; i < from + 2 * pairs; i += 2) {
       at = skipElements(bytes, place, at, 1);
-      if (!elementEquals(bytes, place, at, fields.bytes, fields.offsets[i], fields.lengths[i])) return false;
+      const length = fields.lengths[i];
+      // A short string has the encoding 10xxxxxx, and then no other text has the same.
+      const isSame = length < SHORT_BYTES && bytes[place + at] === (0x80 | length)
+        ? rangesEqual(bytes, place + at + 1, fields.bytes, fields.offsets[i], length)
+        : elementEquals(bytes, place, at, fields.bytes, fields.offsets[i], length);
+      if (!isSame) return false;
     }
     return true;
   }
@@ -289,17 +317,33 @@ export class Streams {
   }
 
   #fitLast(stream: Address): void {
-    const cursor = this.#cursor.open(stream, STREAM.nodes);
-    if (!cursor.seekLast()) return;
-    const listpack = cursor.word(0) as Address, fitted = this.#listpacks.fit(listpack, SPARE_BYTES);
-    if (fitted === listpack) return;
-    cursor.readKey(this.#id);
-    this.#relink(stream, this.#id, fitted);
+    const last = this.#memory.u32(stream, STREAM.lastNode) as Address;
+    if (last === NONE) return;
+    const fitted = this.#listpacks.fit(last, SPARE_BYTES);
+    if (fitted !== last) this.#relinkLast(stream, fitted);
   }
 
-  #relink(stream: Address, masterId: StreamId, listpack: Address): void {
-    this.#nodes.find(stream, STREAM.nodes, masterId);
+  /** The last node's listpack has moved. */
+  #relinkLast(stream: Address, listpack: Address): void {
+    this.#nodes.find(stream, STREAM.nodes, readIdAt(this.#memory, stream, STREAM.lastNodeId, this.#id));
     this.#nodes.setWord(0, listpack);
+    this.#memory.setU32(stream, STREAM.lastNode, listpack);
+  }
+
+  #setLastNode(stream: Address, listpack: Address, id: StreamId): void {
+    this.#memory.setU32(stream, STREAM.lastNode, listpack);
+    this.#setId(stream, STREAM.lastNodeId, id);
+  }
+
+  /** The node of this listpack, which the tree has found, goes. */
+  #removeNode(stream: Address, listpack: Address): void {
+    this.#nodes.removeFound(stream, STREAM.nodes);
+    this.#listpacks.free(listpack);
+    if (this.#memory.u32(stream, STREAM.lastNode) !== listpack) return;
+    const cursor = this.#cursor.open(stream, STREAM.nodes);
+    if (!cursor.seekLast()) return this.#setLastNode(stream, NONE, setMinId(this.#id));
+    cursor.readKey(this.#id);
+    this.#setLastNode(stream, cursor.word(0) as Address, this.#id);
   }
 
   /** Sets a counter of the master entry. */
@@ -326,8 +370,7 @@ export class Streams {
     const listpack = entries.node, masterId = entries.masterId;
     if (elementInteger(entries.bytes, this.#memory.placeOf(listpack) + COUNT_AT) === 1) {
       this.#nodes.find(stream, STREAM.nodes, masterId);
-      this.#nodes.removeFound(stream, STREAM.nodes);
-      this.#listpacks.free(listpack);
+      this.#removeNode(stream, listpack);
     } else {
       this.#memory.setU8(listpack, entries.entryAt, entries.flags | STREAM_DELETED);
       this.#countDeleted(listpack, 1);
@@ -351,8 +394,7 @@ export class Streams {
         if (!rule.approximate) deleted += this.#trimNode(stream, listpack, rule);
         break;
       }
-      nodes.removeFound(stream, STREAM.nodes);
-      this.#listpacks.free(listpack);
+      this.#removeNode(stream, listpack);
       this.setLength(stream, length - live);
       deleted += live;
     }
@@ -440,10 +482,4 @@ export class Streams {
     cursor.seekLast();
     return Math.floor(bytes / seen) * (count - 1) + this.#allocator.allocatedBytes(cursor.word(0) as Address);
   }
-}
-
-/** `into` = words `word` and `word + 1` of `id` minus those of `base`, as 64 bits. */
-function setDifference(into: I64, id: StreamId, base: StreamId, word: number): I64 {
-  const low = id[word + 1] - base[word + 1];
-  return into.set(id[word] - base[word] - (low < 0 ? 1 : 0), low);
 }

@@ -2,8 +2,8 @@
  * What a stream is made of in paged memory, and how its fields are read, live or frozen. Words are u32, little-endian; 64-bit numbers
  * are two words, low first; ids are four words, most significant first.
  *
- *   stream:   0           16         24       32       48        64               80
- *             | node tree | length   | added  | last   | first   | max deleted    | index of groups |
+ *   stream:   0           16         24       32       48        64               80                88          92
+ *             | node tree | length   | added  | last   | first   | max deleted    | index of groups | last node | its id |
  *   group:    0           16             24             40               48            52
  *             | last id   | entries read | pending tree | consumer index | name length | name … |
  *   consumer: 0           8              24             28
@@ -13,7 +13,7 @@
  * was delivered and not acknowledged
  *   | delivered at, ms | deliveries | consumer |            five words
  * and each consumer's tree just the ids of its own. `first` is the id of the first entry that is not deleted, 0-0 when there is none.
- * Entries read is -1 when it is not known.
+ * Entries read is -1 when it is not known. `last node` is the last listpack of the tree (0: none), so that appending need not look it up.
  * Invariants: length is the sum of the nodes' counts; an id is in a group's tree exactly when it is in the tree of the consumer that is
  * named there, and in no other consumer's.
  */
@@ -29,7 +29,9 @@ export const STREAM = {
   firstId: 48,
   maxDeletedId: 64,
   groups: 80,
-  sizeBytes: 88,
+  lastNode: 88,
+  lastNodeId: 92,
+  sizeBytes: 112,
 } as const;
 
 export const GROUP = { lastId: 0, entriesRead: 16, pending: 24, consumers: 40, nameLength: 48, name: 52 } as const;

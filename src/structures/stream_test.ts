@@ -58,7 +58,17 @@ class Model {
 
   append(words: readonly string[], step: number, entriesMax = 100): void {
     const number = this.next + step;
-    this.streams.append(this.stream, idOf(number), fieldsOf(words), 0, words.length / 2, 4096, entriesMax);
+    const fields = fieldsOf(words);
+    this.streams.append(
+      this.stream,
+      idOf(number),
+      fields,
+      0,
+      words.length / 2,
+      fields.bytes.length,
+      4096,
+      entriesMax,
+    );
     this.entries.push({ number, words });
     this.next = number;
   }
@@ -149,7 +159,8 @@ Deno.test("Streams: a node has the bytes that Redis gives it", () => {
   const words = [["a", "1", "b", "xyz"], ["a", "2", "b", "300"], ["c", "hello"]];
   for (let i = 0; i < 3; i++) {
     const id = setId(newStreamId(), 0, ids[i][0], 0, ids[i][1]);
-    streams.append(stream, id, fieldsOf(words[i]), 0, words[i].length / 2, 4096, 100);
+    const fields = fieldsOf(words[i]);
+    streams.append(stream, id, fields, 0, words[i].length / 2, fields.bytes.length, 4096, 100);
   }
   streams.delete(stream, setId(newStreamId(), 0, 1000, 0, 2));
   const nodes = new TreeCursor(memory, NODE_WORDS).open(stream, STREAM.nodes);

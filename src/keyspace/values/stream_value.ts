@@ -57,11 +57,18 @@ export class StreamValue implements ValueType {
   }
 
   /** `Streams.append` by the keyspace's limits; NONE as stream makes a new one, which no key has. Returns the stream. */
-  append(stream: Address, id: StreamId, fields: EntryFields, from: number, pairs: number): Address {
+  append(
+    stream: Address,
+    id: StreamId,
+    fields: EntryFields,
+    from: number,
+    pairs: number,
+    payloadBytes: number,
+  ): Address {
     const { streamNodeBytesMax, streamNodeEntriesMax } = this.#keyspace.limits;
     const target = stream === NONE ? this.streams.create() : stream;
     try {
-      this.streams.append(target, id, fields, from, pairs, streamNodeBytesMax, streamNodeEntriesMax);
+      this.streams.append(target, id, fields, from, pairs, payloadBytes, streamNodeBytesMax, streamNodeEntriesMax);
     } catch (error) {
       if (stream === NONE && error instanceof OutOfArenaError) this.free(target);
       throw error;
