@@ -2,11 +2,12 @@
  * The arguments of one request: slices of the buffer they arrived in, never strings. Valid until the request's reader moves on, so
  * who wants to keep them copies (`copyTo`). Argument 0 is the command's name.
  */
-import { equalsIgnoreCase, latin1Decode, utf8Decode } from "../base/bytes.ts";
+import { ascii, equalsIgnoreCase, latin1Decode, utf8Decode } from "../base/bytes.ts";
 import { type I64, parseI64, parseSafeInteger } from "../base/integer.ts";
 import { parseDouble } from "../base/strtod.ts";
 
 const ARGS_START = 16;
+const REDACTED = ascii("(redacted)");
 
 export class Args {
   bytes: Uint8Array = new Uint8Array(0);
@@ -16,6 +17,8 @@ export class Args {
   /** Where the request stands in `bytes` when it came as a RESP array: [rawStart, rawEnd) can be logged verbatim. Else rawEnd is 0. */
   rawStart = 0;
   rawEnd = 0;
+  /** Arguments that are secrets. */
+  readonly #redacted: number[] = [];
 
   push(offset: number, length: number): void {
     if (this.count === this.offsets.length) this.#grow();
@@ -31,6 +34,7 @@ export class Args {
 
   clear(): void {
     this.count = 0, this.rawEnd = 0;
+    if (this.#redacted.length > 0) this.#redacted.length = 0;
     if (this.offsets.length > 4096) {
       this.offsets = new Int32Array(ARGS_START), this.lengths = new Int32Array(ARGS_START);
     }
@@ -39,6 +43,16 @@ export class Args {
   /** The argument's bytes as a view; for code that is not hot. */
   slice(index: number): Uint8Array {
     return this.bytes.subarray(this.offsets[index], this.offsets[index] + this.lengths[index]);
+  }
+
+  /** The argument is a secret: MONITOR and the slow log must not show it. */
+  redact(index: number): void {
+    this.#redacted.push(index);
+  }
+
+  /** What of the argument may be shown. */
+  shown(index: number): Uint8Array {
+    return this.#redacted.includes(index) ? REDACTED : this.slice(index);
   }
 
   text(index: number): string {

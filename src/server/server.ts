@@ -542,7 +542,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
 
   feedMonitors(client: Client, args: Args): void {
     let line = `${(this.unixTime.now() / 1e6).toFixed(6)} [${client.db.index} ${client.connection.remoteAddress}]`;
-    for (let i = 0; i < args.count; i++) line += ` ${quoted(args.slice(i))}`;
+    for (let i = 0; i < args.count; i++) line += ` ${quoted(args.shown(i))}`;
     for (const monitor of this.monitors) {
       monitor.reply.status(line);
       this.queueFlush(monitor);

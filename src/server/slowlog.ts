@@ -40,7 +40,7 @@ function cut(args: Args): Uint8Array[] {
   for (let i = 0; i < count; i++) {
     const rest = args.count - ARGUMENTS_MAX + 1;
     if (args.count > ARGUMENTS_MAX && i === ARGUMENTS_MAX - 1) shown.push(ascii(`... (${rest} more arguments)`));
-    else shown.push(cutArgument(args.slice(i)));
+    else shown.push(cutArgument(args.shown(i)));
   }
   return shown;
 }

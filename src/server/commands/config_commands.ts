@@ -3,7 +3,7 @@ import type { CommandContext, Handlers } from "../../commands/context.ts";
 import { ERROR } from "../../commands/errors.ts";
 import { describeErrno, parentDirectory, readWhole, type Storage, StorageError, writeWhole } from "../../io/storage.ts";
 import type { Client } from "../client.ts";
-import type { ConfigPair } from "../config/config.ts";
+import { type ConfigPair, findDirective } from "../config/config.ts";
 import { rewriteConfig } from "../config/config_rewrite.ts";
 import { bytesOfByteString, type ByteString, textOfByteString } from "../config/config_text.ts";
 import { isLocal, type Server } from "../server.ts";
@@ -25,7 +25,11 @@ export function configCommands(server: Server): Handlers {
     const { args } = ctx;
     if (args.count % 2 !== 0) return ctx.reply.error(ERROR.syntax);
     const pairs: ConfigPair[] = [];
-    for (let i = 2; i < args.count; i += 2) pairs.push({ name: args.latin1(i), value: args.latin1(i + 1) });
+    for (let i = 2; i < args.count; i += 2) {
+      const name = args.latin1(i);
+      if (findDirective(name)?.flags.has("sensitive")) args.redact(i + 1);
+      pairs.push({ name, value: args.latin1(i + 1) });
+    }
     const caller = { isLocal: isLocal((ctx.client as Client).connection), isLoading: server.isLoading };
     const failure = server.config.set(pairs, caller);
     server.settingsChanged();
@@ -37,13 +41,10 @@ export function configCommands(server: Server): Handlers {
   function rewrite(ctx: CommandContext): void {
     const path = server.system.configFile;
     if (path === "") return ctx.reply.error("The server is running without a config file");
-    try {
-      const temporary = `${path}.${server.system.pid}-${server.unixTime.now()}.tmp`;
-      replaceFile(server.storage, path, temporary, rewriteConfig(readIfThere(server.storage, path), server.config));
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      server.log.warning(`CONFIG REWRITE failed: ${error.message}`);
-      return ctx.reply.error(`Rewriting config file: ${describeErrno(error.code)}`);
+    const failure = rewriteConfigFile(server, path, false);
+    if (failure !== null) {
+      server.log.warning(`CONFIG REWRITE failed: ${failure.message}`);
+      return ctx.reply.error(`Rewriting config file: ${describeErrno(failure.code)}`);
     }
     server.log.warning("CONFIG REWRITE executed with success.");
     ctx.reply.ok();
@@ -79,6 +80,19 @@ export function configCommands(server: Server): Handlers {
 /** The whole file; empty when there is none. */
 function readIfThere(storage: Storage, path: string): Uint8Array {
   return storage.exists(path) ? readWhole(storage, path) : new Uint8Array(0);
+}
+
+/** Writes the configuration in use to the file it came from. Null, or why not: then the file is as it was. */
+export function rewriteConfigFile(server: Server, path: string, forceAll: boolean): StorageError | null {
+  const { storage, config, system, unixTime } = server;
+  try {
+    const bytes = rewriteConfig(readIfThere(storage, path), config, forceAll);
+    replaceFile(storage, path, `${path}.${system.pid}-${unixTime.now()}.tmp`, bytes);
+    return null;
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    return error;
+  }
 }
 
 /** Writes beside the file, syncs, and renames over it. @throws {StorageError} with the old file as it was */

@@ -57,6 +57,7 @@ export function connectionCommands(server: Server): Handlers {
   function auth(ctx: CommandContext): void {
     const args = ctx.args;
     if (args.count > 3) return ctx.reply.error("syntax error");
+    for (let i = 1; i < args.count; i++) args.redact(i);
     if (args.count === 2 && server.settings.requirepass.length === 0) {
       return ctx.reply.error(
         "AUTH <password> called without any password configured for the default user. " +
@@ -79,6 +80,7 @@ export function connectionCommands(server: Server): Handlers {
     }
     for (let i = 2; i < args.count; i++) {
       if (args.equalsIgnoreCase(i, "auth") && i + 2 < args.count) {
+        args.redact(i + 1), args.redact(i + 2);
         if (!signIn(client, args.latin1(i + 1), args.slice(i + 2))) return ctx.reply.errorWithCode(WRONG_PASSWORD);
         i += 2;
       } else if (args.equalsIgnoreCase(i, "setname") && i + 1 < args.count) {

@@ -5,6 +5,7 @@
 import { ascii, latin1Encode } from "../../base/bytes.ts";
 import { assert } from "../../base/assert.ts";
 import { blockThread } from "../../io/clock.ts";
+import { describeErrno } from "../../io/storage.ts";
 import type { CommandContext, Handler, Handlers } from "../../commands/context.ts";
 import { ERROR } from "../../commands/errors.ts";
 import { databaseArgument } from "../../commands/generic.ts";
@@ -30,6 +31,7 @@ import { dictReport } from "../dict_report.ts";
 import { listpackReport } from "../listpack_report.ts";
 import { quicklistReport } from "../quicklist_report.ts";
 import { randomHex, type Server } from "../server.ts";
+import { rewriteConfigFile } from "./config_commands.ts";
 import { help } from "./help.ts";
 import { debugProtocol } from "./debug_protocol.ts";
 
@@ -65,6 +67,7 @@ export function debugCommands(server: Server): Handlers {
     "htstats-key": exactly(3, htstatsKey),
     "set-active-expire": exactly(3, toggle((on) => server.cron.activeExpire = on)),
     "pause-cron": exactly(3, toggle((on) => server.cron.paused = on)),
+    "config-rewrite-force-all": exactly(2, rewriteWholeConfig),
     "replybuffer": exactly(4, replyBuffer),
     "set-skip-checksum-validation": exactly(3, toggle((on) => server.persistence.skipChecksum = on)),
     "aof-flush-sleep": exactly(3, aofFlushSleep),
@@ -102,6 +105,12 @@ export function debugCommands(server: Server): Handlers {
   function aofFlushSleep(ctx: CommandContext): void {
     server.persistence.aofFlushSleepUs = leadingInteger(ctx, 2);
     ctx.reply.ok();
+  }
+
+  function rewriteWholeConfig(ctx: CommandContext): void {
+    const failure = rewriteConfigFile(server, server.system.configFile, true);
+    if (failure === null) ctx.reply.ok();
+    else ctx.reply.error(`CONFIG-REWRITE-FORCE-ALL failed: ${describeErrno(failure.code)}`);
   }
 
   function replyBuffer(ctx: CommandContext): void {
@@ -322,6 +331,8 @@ const debugHelp = help(
   "    Stop the server by a failed assertion.",
   "CHANGE-REPL-ID",
   "    Make a new replication id.",
+  "CONFIG-REWRITE-FORCE-ALL",
+  "    Write all of the configuration to its file, what is at its default too.",
   "DIGEST",
   "    Show a digest of the whole dataset; equal data has equal digests, in Redis too.",
   "DIGEST-VALUE <key> [<key> ...]",

@@ -3,6 +3,7 @@ import { latin1Decode } from "../../base/bytes.ts";
 import type { CommandContext, Handlers } from "../../commands/context.ts";
 import { ERROR } from "../../commands/errors.ts";
 import { NONE } from "../../memory/mod.ts";
+import type { Args } from "../../resp/args.ts";
 import type { Client } from "../client.ts";
 import { Migration } from "../migration.ts";
 import type { Server } from "../server.ts";
@@ -52,15 +53,20 @@ export function migrateCommands(server: Server): Handlers {
   return { migrate };
 }
 
+function secret(args: Args, index: number): Uint8Array {
+  args.redact(index);
+  return args.slice(index).slice();
+}
+
 function parseOptions(ctx: CommandContext): Options | null {
   const args = ctx.args, options: Options = { copy: false, replace: false, auth: [], firstKey: KEY, endKey: KEY + 1 };
   for (let i = OPTIONS; i < args.count; i++) {
     const left = args.count - 1 - i;
     if (args.equalsIgnoreCase(i, "copy")) options.copy = true;
     else if (args.equalsIgnoreCase(i, "replace")) options.replace = true;
-    else if (args.equalsIgnoreCase(i, "auth") && left >= 1) options.auth = [args.slice(++i).slice()];
+    else if (args.equalsIgnoreCase(i, "auth") && left >= 1) options.auth = [secret(args, ++i)];
     else if (args.equalsIgnoreCase(i, "auth2") && left >= 2) {
-      options.auth = [args.slice(++i).slice(), args.slice(++i).slice()];
+      options.auth = [secret(args, ++i), secret(args, ++i)];
     } else if (args.equalsIgnoreCase(i, "keys")) {
       if (args.lengths[KEY] !== 0) {
         ctx.reply.error("When using MIGRATE KEYS option, the key argument must be set to the empty string");
