@@ -18,7 +18,7 @@ import type { Family } from "./differential/family.ts";
 import { FAMILIES, generate, type Mixture, MOSTLY_KEYS, MOSTLY_TYPES } from "./differential/families/mod.ts";
 import { roundOf } from "./differential/rounds.ts";
 import { ServerPair } from "./differential/server_pair.ts";
-import { shrinkSteps } from "./differential/shrink.ts";
+import { shrinkFailing } from "./differential/shrink.ts";
 import { showWords, type Step } from "./differential/step.ts";
 import { oracleTest } from "../support/server_fixture.ts";
 
@@ -35,22 +35,28 @@ async function compareFamilies(
   rounds = ROUNDS,
 ): Promise<void> {
   await using pair = new ServerPair();
+  try {
+    await compareRounds(pair, name, families, mixture, rounds);
+  } catch (error) {
+    console.error(`log of our server:\n${pair.ours.log}`);
+    throw error;
+  }
+}
+
+async function compareRounds(
+  pair: ServerPair,
+  name: string,
+  families: readonly Family[],
+  mixture: Mixture,
+  rounds: number,
+): Promise<void> {
   for (let seed = SEED; seed < SEED + rounds; seed++) {
     const steps = generate(new Draw(seed), families, mixture, STEPS);
     const difference = await runSteps(pair, roundOf(seed), steps);
     if (difference === undefined) continue;
-    const small = await shrink(pair, seed, steps.slice(0, difference.endStep));
+    const small = await shrinkFailing(pair, roundOf(seed), steps.slice(0, difference.endStep), SHRINK_MAX_MS);
     throw new Error(await explain(pair, name, seed, difference.text, small));
   }
-}
-
-function shrink(pair: ServerPair, seed: number, steps: readonly Step[]): Promise<readonly Step[]> {
-  const deadlineMs = performance.now() + SHRINK_MAX_MS;
-  return shrinkSteps(
-    steps,
-    async (candidate) => await runSteps(pair, roundOf(seed), candidate) !== undefined,
-    () => performance.now() < deadlineMs,
-  );
 }
 
 async function explain(

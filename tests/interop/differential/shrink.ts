@@ -1,5 +1,7 @@
 /** Delta debugging: makes a failing sequence small while it still fails. */
 
+import { type Round, runSteps } from "./comparison_run.ts";
+import type { ServerPair } from "./server_pair.ts";
 import { isPlain, type Step, type Words } from "./step.ts";
 
 /**
@@ -37,13 +39,27 @@ function transactionsArePlain(steps: readonly Step[]): boolean {
   return true;
 }
 
+/** The smallest sequence found in the time given that still makes the servers differ, in whatever way. */
+export function shrinkFailing(
+  pair: ServerPair,
+  round: Round,
+  steps: readonly Step[],
+  maxMs: number,
+): Promise<readonly Step[]> {
+  const deadlineMs = performance.now() + maxMs;
+  return shrinkSteps(
+    steps,
+    async (candidate) => transactionsArePlain(candidate) && await runSteps(pair, round, candidate) !== undefined,
+    () => performance.now() < deadlineMs,
+  );
+}
+
 /** Fewer steps, then fewer commands in a group, then fewer words in a command. */
 export async function shrinkSteps(
   steps: readonly Step[],
-  fails: (candidate: readonly Step[]) => Promise<boolean>,
+  stillFails: (candidate: readonly Step[]) => Promise<boolean>,
   mayGoOn: () => boolean,
 ): Promise<readonly Step[]> {
-  const stillFails = async (candidate: readonly Step[]) => transactionsArePlain(candidate) && await fails(candidate);
   let best = await minimize(steps, stillFails, mayGoOn);
   for (let index = 0; index < best.length && mayGoOn(); index++) {
     const step = best[index];

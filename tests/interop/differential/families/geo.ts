@@ -1,9 +1,17 @@
-/** Places on the globe: near each other, at its edges, and nowhere. */
+/**
+ * Places on the globe: near each other, at its edges, and nowhere. Distances may differ in their last digit: sines are not rounded alike
+ * everywhere. So a set of distances (STOREDIST) has a key of its own, which no digest sees.
+ */
 
 import type { Argument } from "../../../support/resp_client.ts";
 import type { Draw } from "../draw.ts";
 import { Family } from "../family.ts";
-import { plain, type Step } from "../step.ts";
+import { differ, plain, type Step } from "../step.ts";
+import type { WireReply } from "../wire_reply.ts";
+
+const DISTANCES_KEY = "distances";
+const LAST_DIGIT = 0.00011;
+const RELATIVE_ERROR = 1e-12;
 
 const key = (d: Draw) => d.key("geo");
 const place = (d: Draw) => `place ${d.below(25)}`;
@@ -49,24 +57,49 @@ function area(d: Draw): Argument[] {
   return d.chance(50) ? ["BYRADIUS", distance(d), unit(d)] : ["BYBOX", distance(d), distance(d), unit(d)];
 }
 
+/** Equal but for the last digits of numbers with a fraction. */
+function alike(ours: WireReply, redis: WireReply): boolean {
+  if (ours.type !== redis.type) return false;
+  if (ours.items === null || redis.items === null) {
+    return ours.text === redis.text || closeNumbers(ours.text, redis.text);
+  }
+  const theirs = redis.items;
+  return ours.items.length === theirs.length && ours.items.every((item, i) => alike(item, theirs[i]));
+}
+
+function closeNumbers(a: string, b: string): boolean {
+  const [x, y] = [Number(a), Number(b)];
+  return a.includes(".") && b.includes(".") && Math.abs(x - y) <= Math.max(LAST_DIGIT, Math.abs(x) * RELATIVE_ERROR);
+}
+
+function measured(...words: Argument[]): Step {
+  return { commands: [words], compare: ([ours], [redis]) => alike(ours, redis) ? undefined : differ(ours, redis) };
+}
+
 function radius(d: Draw): Step {
   const byMember = d.chance(50), readOnly = d.chance(30);
   const name = `GEORADIUS${byMember ? "BYMEMBER" : ""}${readOnly ? "_RO" : ""}`;
-  const from = byMember ? [place(d)] : position(d);
-  const stores = d.chance(15), options = stores ? [d.pick(["STORE", "STOREDIST"]), key(d)] : withOptions(d);
-  return plain(name, key(d), ...from, distance(d), unit(d), ...options, ...orderAndCount(d));
+  const from = byMember ? [place(d)] : position(d), stores = d.chance(10);
+  const options = stores ? ["STORE", key(d)] : withOptions(d);
+  return measured(name, key(d), ...from, distance(d), unit(d), ...options, ...orderAndCount(d));
 }
 
 function searchStore(d: Draw): Step {
-  return plain(
-    "GEOSEARCHSTORE",
-    key(d),
-    key(d),
-    ...center(d),
-    ...area(d),
-    ...orderAndCount(d),
-    ...d.maybe(30, "STOREDIST"),
-  );
+  return plain("GEOSEARCHSTORE", key(d), key(d), ...center(d), ...area(d), ...orderAndCount(d));
+}
+
+function storeDistances(d: Draw): Step {
+  const store = d.chance(50)
+    ? ["GEOSEARCHSTORE", DISTANCES_KEY, key(d), ...center(d), ...area(d), ...orderAndCount(d), "STOREDIST"]
+    : ["GEORADIUS", key(d), ...position(d), distance(d), unit(d), ...orderAndCount(d), "STOREDIST", DISTANCES_KEY];
+  return {
+    commands: [store, ["ZRANGE", DISTANCES_KEY, 0, -1, "WITHSCORES"], ["DEL", DISTANCES_KEY]],
+    compare: (ours, redis) => {
+      const at = ours.findIndex((reply, i) => !alike(reply, redis[i]));
+      return at < 0 ? undefined : differ(ours[at], redis[at]);
+    },
+    fixed: true,
+  };
 }
 
 export const geoFamily = new Family("geo", [
@@ -74,9 +107,10 @@ export const geoFamily = new Family("geo", [
   [2, geoaddEdge],
   [6, (d) => plain("GEOPOS", key(d), ...d.several(0, 4, () => place(d)))],
   [6, (d) => plain("GEOHASH", key(d), ...d.several(0, 4, () => place(d)))],
-  [8, (d) => plain("GEODIST", key(d), place(d), place(d), ...d.maybe(60, unit(d)))],
-  [14, (d) => plain("GEOSEARCH", key(d), ...center(d), ...area(d), ...withOptions(d), ...orderAndCount(d))],
-  [5, searchStore],
+  [8, (d) => measured("GEODIST", key(d), place(d), place(d), ...d.maybe(60, unit(d)))],
+  [14, (d) => measured("GEOSEARCH", key(d), ...center(d), ...area(d), ...withOptions(d), ...orderAndCount(d))],
+  [4, searchStore],
+  [4, storeDistances],
   [10, radius],
   [4, (d) => plain("ZRANGE", key(d), 0, -1, "WITHSCORES")],
   [3, (d) => plain("ZREM", key(d), place(d), place(d))],
