@@ -143,3 +143,28 @@ Deno.test("ReplyWriter: truncate takes back what a failed command wrote", () => 
     "+OK\r\n-OOM full\r\n",
   );
 });
+
+Deno.test("ReplyWriter: beyond its overflow limit replies are dropped, and memory stays bounded whatever is still written", () => {
+  const reply = new ReplyWriter(), value = new Uint8Array(10_000);
+  reply.overflowBytesMax = 100_000;
+  for (let i = 0; i < 11; i++) reply.bytes(value);
+  assertEquals([reply.overrun, reply.length > 110_000], [false, true]);
+  const mark = reply.deferArray();
+  for (let i = 0; i < 1000; i++) reply.bytes(value);
+  reply.setDeferredArray(mark, 1000);
+  reply.bytes(new Uint8Array(500_000));
+  reply.ok();
+  assertEquals([reply.overrun, reply.memoryBytes < 1_000_000], [true, true]);
+});
+
+Deno.test("ReplyWriter: the base can be resized at any time; replies that are there already stay", () => {
+  const reply = new ReplyWriter();
+  reply.ok();
+  reply.resizeBase(1024);
+  reply.ok();
+  const full = reply.take(), spare = reply.buffer;
+  assertEquals(latin1Decode(full, 0, 10), "+OK\r\n+OK\r\n");
+  assertEquals([spare.length, reply.unsentBytes, reply.overflowBytes], [1024, 10, 0]);
+  reply.reuse(full);
+  assertEquals([reply.unsentBytes, reply.memoryBytes, reply.peakBytes], [0, 1024, 10]);
+});

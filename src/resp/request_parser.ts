@@ -121,7 +121,7 @@ export class RequestParser {
    */
   trim(isIdle: boolean): void {
     const size = this.buffer.length, used = this.usedBytes;
-    if (size - this.end > WASTE_BYTES_MAX) {
+    if (size - used > WASTE_BYTES_MAX) {
       if (isIdle) this.#resize(used);
       else if (size > RESIZE_BYTES_MIN && size / 2 > this.peakBytes) {
         this.#resize(Math.max(used, this.peakBytes, this.#bulkLength));

@@ -154,3 +154,31 @@ Deno.test("RequestParser: a request of very many arguments grows the argument li
   const words = Array.from({ length: 5000 }, (_, i) => `w${i}`);
   assertEquals(parse([request(...words) + request("PING")]), [words, ["PING"]]);
 });
+
+Deno.test("RequestParser: trim loses nothing, wherever in a request it comes, and leaves an idle parser without a buffer", () => {
+  const text = request("SET", "k", "v".repeat(100)) + "PING inline\r\n" + request("SET", "k", "w".repeat(40_000)) +
+    request("GET", "k");
+  for (const pieceBytes of [11, 1000]) {
+    for (const isIdle of [true, false]) {
+      const parser = new RequestParser(), found: (string[] | string)[] = [];
+      for (let at = 0; at < text.length; at += pieceBytes) {
+        feed(parser, latin1Encode(text.slice(at, at + pieceBytes)));
+        drain(parser, found);
+        parser.trim(isIdle);
+      }
+      assertEquals(found, parse([text]));
+      parser.trim(true);
+      assertEquals([parser.buffer.length, parser.usedBytes], [0, 0]);
+    }
+  }
+});
+
+Deno.test("RequestParser: the buffer of a busy client is cut down to what it has used lately", () => {
+  const parser = new RequestParser();
+  parse([request("SET", "k", "v".repeat(400_000))], parser);
+  parser.trim(false);
+  assert(parser.buffer.length >= 400_000);
+  parse([request("SET", "k", "v".repeat(1000))], parser);
+  parser.trim(false);
+  assert(parser.buffer.length >= 1000 && parser.buffer.length < 2000, `${parser.buffer.length} bytes`);
+});

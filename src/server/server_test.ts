@@ -612,6 +612,63 @@ Deno.test("RESTORE: a payload of nothing but its footer is refused, and the serv
   server.kill();
 });
 
+// ---- memory of clients -----------------------------------------------------------------------------------------------
+
+/** A client that has sent the beginning of a large request. */
+function withInput(server: Afterimage, name: string, bytes: number): Client {
+  const client = server.connect();
+  ask(client, "CLIENT", "SETNAME", name);
+  client.sendBytes(latin1Encode(`*2\r\n$${bytes}\r\n` + "v".repeat(bytes - 1)));
+  return client;
+}
+
+function connectedNames(client: Client): string[] {
+  return [...String(ask(client, "CLIENT", "LIST")).matchAll(/ name=(\S*) /g)].map((match) => match[1]);
+}
+
+Deno.test("maxmemory-clients: the largest clients go first, and no more of them than need to; NO-EVICT spares", async () => {
+  const { server, client } = await open(["--maxmemory-clients", "3mb"]);
+  ask(client, "CLIENT", "NO-EVICT", "on"), ask(client, "CLIENT", "SETNAME", "me");
+  withInput(server, "small", 400_000), withInput(server, "large", 1_500_000), withInput(server, "medium", 800_000);
+  assertEquals(connectedNames(client), ["me", "small", "large", "medium"]);
+  withInput(server, "last", 500_000);
+  assertEquals(connectedNames(client), ["me", "small", "medium", "last"]);
+  assertEquals(info(client, "evicted_clients"), "1");
+  ask(client, "CONFIG", "SET", "maxmemory-clients", "1mb");
+  assertEquals(connectedNames(client), ["me", "small", "last"]);
+});
+
+Deno.test("the sum of what clients take is what each of them says it takes", async () => {
+  const { server, client } = await open([]);
+  const gone = withInput(server, "a", 100_000), clients = [withInput(server, "b", 300_000), server.connect()];
+  gone.close();
+  ask(clients[1], "SET", "k", "v".repeat(50_000)), ask(clients[1], "GET", "k");
+  ask(client, "PING");
+  const bytes = [...server.server.clients.values()].reduce((sum, one) => sum + one.memoryBytes, 0);
+  assertEquals(server.server.clientMemory.bytes, bytes);
+});
+
+Deno.test("client-output-buffer-limit: who is beyond it gets nothing, but its transaction is carried out", async () => {
+  const { server, client } = await open(["--client-output-buffer-limit", "normal 100000 0 0"]);
+  const reader = server.connect();
+  ask(client, "SET", "k", "v".repeat(50_000));
+  for (const words of [["MULTI"], ["GET", "k"], ["GET", "k"], ["GET", "k"], ["SET", "done", "yes"]]) {
+    ask(reader, ...words);
+  }
+  reader.send("EXEC");
+  assertEquals([reader.receive(), ask(client, "GET", "done"), server.server.clients.size], [undefined, "yes", 1]);
+});
+
+Deno.test("buffers of a client that idles are given back", async () => {
+  const { server, client, clock } = await open([]);
+  const idle = server.connect();
+  ask(idle, "SET", "k", "v".repeat(100_000));
+  for (let i = 0; i < 100; i++) clock.advance(100), server.tick();
+  const { parser, reply } = [...server.server.clients.values()][1];
+  assertEquals([parser.buffer.length, reply.memoryBytes <= 1024], [0, true]);
+  assertEquals([ask(idle, "PING"), ask(client, "PING")], ["PONG", "PONG"]);
+});
+
 // ---- shutdown ------------------------------------------------------------------------------------------------------
 
 Deno.test("SHUTDOWN: exits with 0 only when everything is durable (I14)", async () => {
@@ -659,4 +716,40 @@ Deno.test("SHUTDOWN: a save that is under way is called off, and its file remove
   assertStringIncludes(storage.list("/").join(), "child");
   client.send("SHUTDOWN");
   assertEquals([server.exitCode, storage.list("/")], [0, ["dump.rdb"]]);
+});
+
+Deno.test("a signal: the child saves while clients are held, then the server stops; data and replies are those before", async () => {
+  const { server, client, storage } = await open(["--save", "3600 1"]);
+  for (let i = 0; i < 5000; i++) client.command("SET", `key:${i}`, "v");
+  server.server.shutdown.request("SIGTERM", { save: null, now: false, force: false });
+  server.tick();
+  client.send("SET", "late", "v");
+  assertEquals([client.receive(), server.exitCode], [undefined, null]);
+  while (server.exitCode === null && server.step());
+  assertEquals([server.exitCode, storage.list("/")], [0, ["dump.rdb"]]);
+  const again = await open(["--save", ""], storage);
+  assertEquals([ask(again.client, "DBSIZE"), ask(again.client, "EXISTS", "late")], [5000, 0]);
+});
+
+Deno.test("a signal: when the final save fails the server goes on, with the requests that were held", async () => {
+  const { server, client, storage } = await open(["--save", "3600 1"]);
+  ask(client, "SET", "k", "v");
+  failing(storage, ["sync"], /temp/, "EIO");
+  server.server.shutdown.request("SIGTERM", { save: null, now: false, force: false });
+  server.tick();
+  client.send("GET", "k");
+  while (server.step());
+  await Promise.resolve();
+  assertEquals([server.exitCode, client.receive()], [null, "v"]);
+});
+
+Deno.test("a second SIGINT while the final save runs: exits at once, and its file is gone", async () => {
+  const { server, client, storage } = await open(["--save", "3600 1"]);
+  for (let i = 0; i < 5000; i++) client.command("SET", `key:${i}`, "v");
+  const options = { save: null, now: false, force: false };
+  server.server.shutdown.request("SIGINT", options);
+  server.tick(), server.step();
+  assertStringIncludes(storage.list("/").join(), "temp");
+  server.server.shutdown.request("SIGINT", options);
+  assertEquals([server.exitCode, storage.list("/")], [1, []]);
 });
