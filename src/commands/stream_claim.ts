@@ -20,7 +20,7 @@ import {
   streamIn,
   streamTools,
 } from "./stream_common.ts";
-import { type GroupNames, logClaim, logLastId } from "./stream_propagation.ts";
+import { type GroupNames, logClaim, logLastId, namesIn } from "./stream_propagation.ts";
 
 const WORD = {
   idle: ascii("IDLE"),
@@ -184,7 +184,7 @@ function xclaim(ctx: CommandContext): void {
   ctx.propagation.suppress();
   let isLastIdToLog = compareIds(end, readIdAt(ctx.keyspace.memory, group, GROUP.lastId, groupLast)) > 0;
   if (isLastIdToLog) streams.groups.setLastId(group, end);
-  const names: GroupNames = { key: args.slice(1), group: args.slice(2) }, mark = reply.deferArray();
+  const names = namesIn(ctx, 1, 2), mark = reply.deferArray();
   let count = 0;
   for (let i = 5; i < idsEnd; i++) {
     isId(ctx, i, id);
@@ -231,7 +231,7 @@ function parseClaimOptions(ctx: CommandContext, from: number): boolean {
 }
 
 /** The entry `id` is gone from the stream: it is no longer pending either. False when it was not. */
-function dropPending(ctx: CommandContext, names: GroupNames, group: Address): boolean {
+function dropPending(ctx: CommandContext, names: GroupNames | null, group: Address): boolean {
   const groups = streamTools(ctx).streams.groups;
   if (!groups.findPending(group, id)) return false;
   logClaim(ctx, names, group, id);
@@ -241,7 +241,7 @@ function dropPending(ctx: CommandContext, names: GroupNames, group: Address): bo
 }
 
 /** Makes `id` pending with the consumer that argument `consumerIndex` names, if it is pending for long enough, or by force. */
-function claimEntry(ctx: CommandContext, names: GroupNames, group: Address, consumerIndex: number): boolean {
+function claimEntry(ctx: CommandContext, names: GroupNames | null, group: Address, consumerIndex: number): boolean {
   const groups = streamTools(ctx).streams.groups, isPending = groups.findPending(group, id);
   if (!isPending && !claim.force) return false;
   if (isPending && claim.minIdleMs !== 0 && ctx.nowMs - groups.deliveredMs < claim.minIdleMs) return false;
@@ -325,7 +325,7 @@ function xautoclaim(ctx: CommandContext): void {
 
 /** Claims from `start` on, which becomes the id to go on from, or 0-0 at the end. */
 function claimFrom(ctx: CommandContext, stream: Address, group: Address, countMax: number): void {
-  const tools = streamTools(ctx), names: GroupNames = { key: ctx.args.slice(1), group: ctx.args.slice(2) };
+  const tools = streamTools(ctx), names = namesIn(ctx, 1, 2);
   const cursor = tools.pending.open(group, GROUP.pending);
   let more = cursor.seekCeiling(start);
   for (let left = countMax, attempts = countMax * ATTEMPTS_FACTOR; more && left > 0 && attempts > 0; attempts--) {

@@ -16,9 +16,14 @@ export interface GroupNames {
   readonly group: Uint8Array;
 }
 
+/** The names that arguments give; null when nothing is logged. */
+export function namesIn(ctx: CommandContext, keyIndex: number, groupIndex: number): GroupNames | null {
+  return ctx.propagation.isWanted ? { key: ctx.args.slice(keyIndex), group: ctx.args.slice(groupIndex) } : null;
+}
+
 /** Logs the state of the pending entry that was found or assigned last. */
-export function logClaim(ctx: CommandContext, names: GroupNames, group: Address, id: StreamId): void {
-  if (!ctx.propagation.isWanted) return;
+export function logClaim(ctx: CommandContext, names: GroupNames | null, group: Address, id: StreamId): void {
+  if (names === null) return;
   const memory = ctx.keyspace.memory, groups = streamTools(ctx).streams.groups;
   ctx.propagation.replace(
     "XCLAIM",
@@ -39,8 +44,8 @@ export function logClaim(ctx: CommandContext, names: GroupNames, group: Address,
 }
 
 /** Logs how far the group has read. */
-export function logLastId(ctx: CommandContext, names: GroupNames, group: Address): void {
-  if (!ctx.propagation.isWanted) return;
+export function logLastId(ctx: CommandContext, names: GroupNames | null, group: Address): void {
+  if (names === null) return;
   const memory = ctx.keyspace.memory;
   ctx.propagation.replace(
     "XGROUP",
@@ -53,8 +58,8 @@ export function logLastId(ctx: CommandContext, names: GroupNames, group: Address
   );
 }
 
-export function logNewConsumer(ctx: CommandContext, names: GroupNames, consumer: Address): void {
-  if (!ctx.propagation.isWanted) return;
+export function logNewConsumer(ctx: CommandContext, names: GroupNames | null, consumer: Address): void {
+  if (names === null) return;
   const name = nameAt(ctx.keyspace.memory, consumer, CONSUMER.name);
   ctx.propagation.replace("XGROUP", "CREATECONSUMER", names.key, names.group, name);
 }

@@ -23,7 +23,7 @@ import {
   streamIn,
   streamTools,
 } from "./stream_common.ts";
-import { type GroupNames, logClaim, logLastId, logNewConsumer } from "./stream_propagation.ts";
+import { type GroupNames, logClaim, logLastId, logNewConsumer, namesIn } from "./stream_propagation.ts";
 
 const WORD = {
   block: ascii("BLOCK"),
@@ -158,11 +158,11 @@ function readAfter(ctx: CommandContext, i: number, stream: Address): void {
 function serveKey(ctx: CommandContext, i: number): boolean {
   const keyIndex = request.keysAt + i, entry = ctx.lookupRead(keyIndex);
   if (entry === NONE) return false;
-  const stream = valueOf(ctx.keyspace.memory, entry), key = ctx.args.slice(keyIndex);
+  const stream = valueOf(ctx.keyspace.memory, entry);
   readAfter(ctx, i, stream);
   if (!request.isGroup) {
     if (!isBehind(ctx, stream)) return false;
-    replyKey(ctx.reply, key);
+    replyKeyArgument(ctx, keyIndex);
     incrementId(after);
     replyRange(ctx, stream, after, null, request.countMax, false);
     return true;
@@ -172,8 +172,9 @@ function serveKey(ctx: CommandContext, i: number): boolean {
     readIdAt(ctx.keyspace.memory, group, GROUP.lastId, after);
     if (!isBehind(ctx, stream)) return false;
   }
-  replyKey(ctx.reply, key);
-  serveGroup(ctx, stream, group, key, request.groupIndex, request.countMax, request.noAck, isHistory);
+  replyKeyArgument(ctx, keyIndex);
+  const { groupIndex, countMax, noAck } = request;
+  serveGroup(ctx, stream, group, namesIn(ctx, keyIndex, groupIndex), groupIndex, countMax, noAck, isHistory);
   return true;
 }
 
@@ -182,9 +183,10 @@ function isBehind(ctx: CommandContext, stream: Address): boolean {
   return streamTools(ctx).streams.readLastEntryId(stream, lastEntry) && compareIds(lastEntry, after) > 0;
 }
 
-function replyKey(reply: ReplyWriter, key: Uint8Array): void {
+function replyKeyArgument(ctx: CommandContext, index: number): void {
+  const { args, reply } = ctx;
   if (reply.protocol === 2) reply.startArray(2);
-  reply.bytes(key);
+  reply.bulk(args.bytes, args.offsets[index], args.lengths[index]);
 }
 
 /** Gives the consumer the entries above `after`: its own pending ones, or new ones. */
@@ -192,13 +194,12 @@ function serveGroup(
   ctx: CommandContext,
   stream: Address,
   group: Address,
-  key: Uint8Array,
+  names: GroupNames | null,
   groupIndex: number,
   countMax: number,
   noAck: boolean,
   isHistory: boolean,
 ): void {
-  const names: GroupNames = { key, group: ctx.args.slice(groupIndex) };
   let consumer = findConsumer(ctx, group, groupIndex + 1);
   ctx.keyspace.dirty++;
   if (consumer !== NONE) streamTools(ctx).streams.groups.setSeen(consumer, ctx.nowMs);
@@ -237,12 +238,12 @@ function deliver(
   stream: Address,
   group: Address,
   consumer: Address,
-  names: GroupNames,
+  names: GroupNames | null,
   countMax: number,
   noAck: boolean,
 ): void {
   const reply = ctx.reply, tools = streamTools(ctx), groups = tools.streams.groups, mark = reply.deferArray();
-  const entries = tools.entries.open(stream, after, null, false), isLogged = ctx.propagation.isWanted;
+  const entries = tools.entries.open(stream, after, null, false);
   let count = 0, hasMoved = false;
   while (entries.next()) {
     if (!noAck) {
@@ -251,7 +252,7 @@ function deliver(
     }
     if (moveGroup(ctx, stream, group)) hasMoved = true;
     replyEntry(reply, entries);
-    if (!noAck && isLogged) logClaim(ctx, names, group, entries.id);
+    if (!noAck) logClaim(ctx, names, group, entries.id);
     if (++count === countMax) break;
   }
   if (noAck && hasMoved) logLastId(ctx, names, group);
@@ -325,14 +326,15 @@ function serveGroupWait(
   readIdAt(memory, group, GROUP.lastId, after);
   if (compareIds(readIdAt(memory, stream, STREAM.lastId, lastEntry), after) <= 0) return false;
   replyOnlyKey(ctx.reply, key);
-  serveGroup(ctx, stream, group, key, groupIndex, countMax, noAck, false);
+  const names = ctx.propagation.isWanted ? { key, group: ctx.args.slice(groupIndex) } : null;
+  serveGroup(ctx, stream, group, names, groupIndex, countMax, noAck, false);
   return true;
 }
 
 function replyOnlyKey(reply: ReplyWriter, key: Uint8Array): void {
-  if (reply.protocol === 2) reply.startArray(1);
+  if (reply.protocol === 2) reply.startArray(1), reply.startArray(2);
   else reply.startMap(1);
-  replyKey(reply, key);
+  reply.bytes(key);
 }
 
 export const streamReadCommands: Handlers = {

@@ -23,6 +23,10 @@ import { NODE_WORDS, STREAM } from "./stream_layout.ts";
 import { STREAM_DELETED, STREAM_SAME_FIELDS } from "./stream_listpack_check.ts";
 
 const TWO_32 = 0x100000000;
+/** The encoding byte of a 64-bit integer. */
+const INTEGER_64 = 0xf4;
+/** Differences of high words up to this make differences that a double holds exactly. */
+const EXACT_HIGH_MAX = 2 ** 20;
 
 /** Where a listpack can be read: `bytes`, from `place` on. */
 export interface ListpackSource {
@@ -77,7 +81,7 @@ export function elementInteger(bytes: Uint8Array, place: number): number {
 /** Adds the 64-bit element at `bytes[place]` to words `word` and `word + 1` of `base`, modulo 2^64, into those of `id`. */
 function addDelta(base: StreamId, id: StreamId, word: number, bytes: Uint8Array, place: number): void {
   let low: number, high: number;
-  if (bytes[place] === 0xf4) {
+  if (bytes[place] === INTEGER_64) {
     low = (bytes[place + 1] | (bytes[place + 2] << 8) | (bytes[place + 3] << 16) | (bytes[place + 4] << 24)) >>> 0;
     high = bytes[place + 5] | (bytes[place + 6] << 8) | (bytes[place + 7] << 16) | (bytes[place + 8] << 24);
   } else {
@@ -169,7 +173,9 @@ export class StreamEntries {
       if (!this.#hasNode) {
         if (!this.#nodesLeft) return false;
         this.#loadNode();
-        this.#at = skipElements(this.bytes, this.#place, this.#masterFieldsAt, this.#masterFields + 1);
+        this.#at = this.#skipBelowStart(
+          skipElements(this.bytes, this.#place, this.#masterFieldsAt, this.#masterFields + 1),
+        );
       } else this.#at = this.#afterEntry();
       while (this.bytes[this.#place + this.#at] !== LISTPACK_END) {
         this.#readEntry(this.#at);
@@ -178,6 +184,29 @@ export class StreamEntries {
       }
       this.#hasNode = false, this.#nodesLeft = this.cursor.next();
     }
+  }
+
+  /**
+   * Place of the first entry from `at` on that is not below `#start`, or of one before it. Compares differences to the node's id as
+   * doubles, and stops where these might be inexact: the walk goes on entry by entry.
+   */
+  #skipBelowStart(at: number): number {
+    const start = this.#start, master = this.masterId, bytes = this.bytes, place = this.#place;
+    const msHigh = start[0] - master[0], sequenceHigh = start[2] - master[2];
+    if (Math.abs(msHigh) > EXACT_HIGH_MAX || Math.abs(sequenceHigh) > EXACT_HIGH_MAX) return at;
+    const ms = msHigh * TWO_32 + start[1] - master[1], sequence = sequenceHigh * TWO_32 + start[3] - master[3];
+    while (bytes[place + at] !== LISTPACK_END) {
+      const msAt = skipElements(bytes, place, at, 1), sequenceAt = skipElements(bytes, place, msAt, 1);
+      if (bytes[place + msAt] === INTEGER_64 || bytes[place + sequenceAt] === INTEGER_64) return at;
+      const msDelta = elementInteger(bytes, place + msAt);
+      if (msDelta > ms || (msDelta === ms && elementInteger(bytes, place + sequenceAt) >= sequence)) return at;
+      const fieldsAt = skipElements(bytes, place, sequenceAt, 1);
+      const elements = (bytes[place + at] & STREAM_SAME_FIELDS) !== 0
+        ? this.#masterFields + 1
+        : 2 * elementInteger(bytes, place + fieldsAt) + 2;
+      at = skipElements(bytes, place, fieldsAt, elements);
+    }
+    return at;
   }
 
   #nextBackward(): boolean {

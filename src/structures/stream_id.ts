@@ -78,11 +78,21 @@ export function decrementId(id: StreamId): boolean {
   return false;
 }
 
+/** The text of the milliseconds that were written last: entries that follow one another often share them. */
+const msText = new Uint8Array(STREAM_ID_TEXT_BYTES_MAX);
+const msOfText = new Uint32Array(2);
+let msTextBytes = formatU64(0, 0, msText, 0);
+
 /** Writes "ms-sequence" and returns the offset after it. */
 export function formatStreamId(id: StreamId, dst: Uint8Array, off: number): number {
-  const end = formatU64(id[0], id[1], dst, off);
-  dst[end] = DASH;
-  return id[2] === 0 ? formatInteger(id[3], dst, end + 1) : formatU64(id[2], id[3], dst, end + 1);
+  if (id[1] !== msOfText[1] || id[0] !== msOfText[0]) {
+    msOfText[0] = id[0], msOfText[1] = id[1];
+    msTextBytes = formatU64(id[0], id[1], msText, 0);
+  }
+  const dashAt = off + msTextBytes;
+  for (let i = 0; i < msTextBytes; i++) dst[off + i] = msText[i];
+  dst[dashAt] = DASH;
+  return id[2] === 0 ? formatInteger(id[3], dst, dashAt + 1) : formatU64(id[2], id[3], dst, dashAt + 1);
 }
 
 /** 16 bytes, most significant first: the form that radix tree keys have in RDB files. */
