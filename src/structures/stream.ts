@@ -40,6 +40,15 @@ const SHORT_BYTES = 64;
 const TWO_32 = 0x100000000;
 const BUILDER_BYTES_START = 4096, BUILDER_BYTES_KEPT = 1 << 20;
 
+/** Fields of a stream as words, for code that reads several at once. */
+const WORD = {
+  length: STREAM.length / 4,
+  added: STREAM.added / 4,
+  lastId: STREAM.lastId / 4,
+  lastNode: STREAM.lastNode / 4,
+  lastNodeId: STREAM.lastNodeId / 4,
+} as const;
+
 /** Fields and values of an entry to append: slices of `bytes` as `Args` has them. */
 export interface EntryFields {
   readonly bytes: Uint8Array;
@@ -70,6 +79,8 @@ export class Streams {
   readonly #integer = new I64();
   readonly #masterId = newStreamId();
   readonly #id = newStreamId();
+  /** Where `addNode` reads an id: the one it is given may be `#id`. */
+  readonly #lastNodeId = newStreamId();
 
   constructor(memory: LiveMemory, allocator: Allocator) {
     this.#memory = memory, this.#allocator = allocator;
@@ -109,9 +120,9 @@ export class Streams {
   }
 
   #setId(stream: Address, offsetBytes: number, id: StreamId): void {
-    const memory = this.#memory;
-    for (let word = 0, at = offsetBytes; word < 4; word++, at += 4) {
-      if (memory.u32(stream, at) !== id[word]) memory.setU32(stream, at, id[word]);
+    const memory = this.#memory, words = memory.wordsOf(stream), at = memory.wordOf(stream) + (offsetBytes >> 2);
+    for (let word = 0; word < 4; word++) {
+      if (words[at + word] !== id[word]) memory.setU32(stream, offsetBytes + 4 * word, id[word]);
     }
   }
 
@@ -125,6 +136,11 @@ export class Streams {
     const entries = this.#entries;
     const found = streamLength(this.#memory, stream) > 0 && entries.open(stream, null, null, false).next();
     this.setFirstId(stream, found ? entries.id : setMinId(this.#id));
+  }
+
+  /** The id of the last entry ever appended, or that XSETID set. */
+  readLastId(stream: Address, into: StreamId): void {
+    copyWords(this.#memory.wordsOf(stream), this.#memory.wordOf(stream) + WORD.lastId, into);
   }
 
   /** The id of the last entry that is not deleted; false when there is none. */
@@ -164,8 +180,9 @@ export class Streams {
     bytesMax: number,
     entriesMax: number,
   ): void {
-    const memory = this.#memory, last = memory.u32(stream, STREAM.lastNode) as Address;
-    if (last !== NONE) readIdAt(memory, stream, STREAM.lastNodeId, this.#masterId);
+    const memory = this.#memory, words = memory.wordsOf(stream), at = memory.wordOf(stream);
+    const last = words[at + WORD.lastNode] as Address;
+    if (last !== NONE) copyWords(words, at + WORD.lastNodeId, this.#masterId);
     // After XSETID to an id below that of a deleted entry the last node may begin with the new id: then it takes the entry, full or not.
     const isNext = last !== NONE &&
       (this.#hasRoom(last, payloadBytes, bytesMax, entriesMax) || compareIds(id, this.#masterId) === 0);
@@ -177,12 +194,12 @@ export class Streams {
 
   /** Counts an entry that was appended. */
   #appended(stream: Address, id: StreamId): void {
-    const memory = this.#memory, length = streamLength(memory, stream) + 1;
+    const memory = this.#memory, words = memory.wordsOf(stream), at = memory.wordOf(stream);
+    const length = words[at + WORD.length] + 1, added = words[at + WORD.added] + 1;
     if (length < TWO_32) memory.setU32(stream, STREAM.length, length);
-    else this.setLength(stream, length);
-    const added = (memory.u32(stream, STREAM.added) + 1) >>> 0;
+    else this.setLength(stream, streamLength(memory, stream) + 1);
     memory.setU32(stream, STREAM.added, added);
-    if (added === 0) memory.setU32(stream, STREAM.added + 4, (memory.u32(stream, STREAM.added + 4) + 1) >>> 0);
+    if (added === TWO_32) memory.setU32(stream, STREAM.added + 4, words[at + WORD.added + 1] + 1);
     this.setLastId(stream, id);
     if (length === 1) this.setFirstId(stream, id);
   }
@@ -250,7 +267,7 @@ export class Streams {
     }
     if (!isNew) return false;
     this.#nodes.setWord(0, listpack);
-    const last = readIdAt(this.#memory, stream, STREAM.lastNodeId, this.#id);
+    const last = readIdAt(this.#memory, stream, STREAM.lastNodeId, this.#lastNodeId);
     if (this.nodeCount(stream) === 1 || compareIds(id, last) > 0) this.#setLastNode(stream, listpack, id);
     return true;
   }
@@ -482,4 +499,8 @@ export class Streams {
     cursor.seekLast();
     return Math.floor(bytes / seen) * (count - 1) + this.#allocator.allocatedBytes(cursor.word(0) as Address);
   }
+}
+
+function copyWords(words: Uint32Array, at: number, into: StreamId): void {
+  into[0] = words[at], into[1] = words[at + 1], into[2] = words[at + 2], into[3] = words[at + 3];
 }
