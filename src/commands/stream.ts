@@ -77,7 +77,7 @@ function xadd(ctx: CommandContext): void {
 function chooseId(ctx: CommandContext, stream: Address): string {
   const id = options.id;
   if (stream === NONE) setMinId(last);
-  else readIdAt(ctx.keyspace.memory, stream, STREAM.lastId, last);
+  else streamTools(ctx).streams.readLastId(stream, last);
   if (isMaxId(last)) return "The stream has exhausted the last possible ID, unable to add more items";
   if (!options.idGiven) nextId(id, ctx.nowMs);
   else if (!options.sequenceGiven && id[0] === last[0] && id[1] === last[1]) {

@@ -390,14 +390,17 @@ export class Listpacks {
     return this.#insert(lp, this.bytes(lp) - 1, this.#encoder.head, 0);
   }
 
-  /** Puts `elements` encoded elements of `length` bytes at the end; in `source` the end byte follows them. */
-  appendEncoded(lp: Address, source: Uint8Array, start: number, length: number, elements: number): Address {
-    const memory = this.#memory, oldTotal = this.bytes(lp), count = this.#addedCount(lp, elements);
-    const target = this.#grow(lp, oldTotal + length);
-    memory.copyIn(target, oldTotal - 1, source, start, length + 1);
-    memory.setU32(target, 0, oldTotal + length);
-    this.#setCount(target, count);
-    return target;
+  /**
+   * Puts `elements` encoded elements of `length` bytes at the end; in `source` the end byte follows them. The block has the room
+   * (`reserve`).
+   */
+  appendEncoded(lp: Address, source: Uint8Array, start: number, length: number, elements: number): void {
+    const memory = this.#memory, words = memory.wordsOf(lp), at = memory.wordOf(lp);
+    const total = words[at], head = words[at + 1], count = (head & COUNT_UNKNOWN) + elements;
+    memory.copyIn(lp, total - 1, source, start, length + 1);
+    memory.setU32(lp, 0, total + length);
+    // Behind the count are bytes of the first element.
+    memory.setU32(lp, 4, (head & ~COUNT_UNKNOWN) | Math.min(count, COUNT_UNKNOWN));
   }
 
   /** Moves it to a block of this size unless its own holds as much. */
