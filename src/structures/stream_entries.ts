@@ -188,18 +188,24 @@ export class StreamEntries {
 
   /**
    * Place of the first entry from `at` on that is not below `#start`, or of one before it. Compares differences to the node's id as
-   * doubles, and stops where these might be inexact: the walk goes on entry by entry.
+   * doubles, and stops where these might be inexact, or negative only because they wrapped: the walk goes on entry by entry.
    */
   #skipBelowStart(at: number): number {
     const start = this.#start, master = this.masterId, bytes = this.bytes, place = this.#place;
     const msHigh = start[0] - master[0], sequenceHigh = start[2] - master[2];
     if (Math.abs(msHigh) > EXACT_HIGH_MAX || Math.abs(sequenceHigh) > EXACT_HIGH_MAX) return at;
+    if (master[2] > EXACT_HIGH_MAX) return at;
+    const masterSequence = master[2] * TWO_32 + master[3];
     const ms = msHigh * TWO_32 + start[1] - master[1], sequence = sequenceHigh * TWO_32 + start[3] - master[3];
     while (bytes[place + at] !== LISTPACK_END) {
       const msAt = skipElements(bytes, place, at, 1), sequenceAt = skipElements(bytes, place, msAt, 1);
       if (bytes[place + msAt] === INTEGER_64 || bytes[place + sequenceAt] === INTEGER_64) return at;
       const msDelta = elementInteger(bytes, place + msAt);
-      if (msDelta > ms || (msDelta === ms && elementInteger(bytes, place + sequenceAt) >= sequence)) return at;
+      if (msDelta > ms || msDelta < 0) return at;
+      if (msDelta === ms) {
+        const sequenceDelta = elementInteger(bytes, place + sequenceAt);
+        if (sequenceDelta >= sequence || masterSequence + sequenceDelta < 0) return at;
+      }
       const fieldsAt = skipElements(bytes, place, sequenceAt, 1);
       const elements = (bytes[place + at] & STREAM_SAME_FIELDS) !== 0
         ? this.#masterFields + 1

@@ -54,7 +54,7 @@ export function shrinkFailing(
   );
 }
 
-/** Fewer steps, then fewer commands in a group, then fewer words in a command. */
+/** Fewer steps, then fewer words in those that are no groups: part of a group could block for ever. */
 export async function shrinkSteps(
   steps: readonly Step[],
   stillFails: (candidate: readonly Step[]) => Promise<boolean>,
@@ -62,19 +62,10 @@ export async function shrinkSteps(
 ): Promise<readonly Step[]> {
   let best = await minimize(steps, stillFails, mayGoOn);
   for (let index = 0; index < best.length && mayGoOn(); index++) {
-    const step = best[index];
-    if (step.forRedis !== undefined || step.compare !== undefined) continue;
-    const withCommands = (commands: readonly Words[]) => best.with(index, { commands });
-    const commands = step.commands.length === 1
-      ? step.commands
-      : await minimize(step.commands, async (candidate) =>
-        candidate.length > 0 && await stillFails(withCommands(candidate)), mayGoOn);
-    best = withCommands(commands);
-    for (const [at, words] of commands.entries()) {
-      const withWords = (rest: Words) => withCommands(best[index].commands.with(at, [words[0], ...rest]));
-      const rest = await minimize(words.slice(1), (candidate) => stillFails(withWords(candidate)), mayGoOn);
-      best = withWords(rest);
-    }
+    if (best[index].fixed || !isPlain(best[index])) continue;
+    const [words] = best[index].commands;
+    const withWords = (rest: Words) => best.with(index, { commands: [[words[0], ...rest]] });
+    best = withWords(await minimize(words.slice(1), (rest) => stillFails(withWords(rest)), mayGoOn));
   }
   return best;
 }

@@ -20,6 +20,8 @@ export class WireClient {
   readonly #splitter = new ReplySplitter();
   readonly #chunk = new Uint8Array(1 << 18);
 
+  #isClosed = false;
+
   private constructor(connection: Deno.TcpConn) {
     this.#connection = connection;
   }
@@ -44,7 +46,8 @@ export class WireClient {
   }
 
   close(): void {
-    this.#connection.close();
+    if (!this.#isClosed) this.#connection.close();
+    this.#isClosed = true;
   }
 
   /** A connection that breaks while sending is reported by the reading side. */
@@ -60,7 +63,7 @@ export class WireClient {
     let silent = false;
     const timer = setTimeout(() => {
       silent = true;
-      this.#connection.close();
+      this.close();
     }, SILENCE_MAX_MS);
     try {
       const count = await this.#connection.read(this.#chunk);
