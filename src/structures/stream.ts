@@ -31,7 +31,7 @@ import { STREAM_DELETED, STREAM_SAME_FIELDS } from "./stream_listpack_check.ts";
 const COUNT_AT = LISTPACK_HEADER_BYTES;
 /** What the two counts together may take more than now, however many of the entries are deleted (5 bytes an integer at most). */
 const SPARE_BYTES = 4;
-/** A node starts small and doubles up to this; then it grows as it must. */
+/** A first node starts small, others as large as the one before got; a node doubles up to the maximum, then grows as it must. */
 const NODE_START_BYTES = 256, NODE_GROWTH_BYTES_MAX = 4096;
 /** The largest integer that a listpack keeps in one byte. */
 const SMALL_MAX = 127;
@@ -241,8 +241,7 @@ export class Streams {
     copyId(this.#masterId, id);
     this.#buildEntry(builder, id, true, fields, from, pairs);
     builder.finish();
-    this.#fitLast(stream);
-    this.addNode(stream, id, builder.bytes, 0, builder.lengthBytes, NODE_START_BYTES);
+    this.addNode(stream, id, builder.bytes, 0, builder.lengthBytes, this.#fitLast(stream));
   }
 
   /**
@@ -333,11 +332,13 @@ export class Streams {
     return this.#listpacks.reserve(listpack, Math.max(sizeBytes, Math.min(2 * allocated, NODE_GROWTH_BYTES_MAX)));
   }
 
-  #fitLast(stream: Address): void {
+  /** Fits the last node to what it holds; returns what the next one may be expected to take. */
+  #fitLast(stream: Address): number {
     const last = this.#memory.u32(stream, STREAM.lastNode) as Address;
-    if (last === NONE) return;
+    if (last === NONE) return NODE_START_BYTES;
     const fitted = this.#listpacks.fit(last, SPARE_BYTES);
     if (fitted !== last) this.#relinkLast(stream, fitted);
+    return Math.min(this.#listpacks.bytes(fitted) + SPARE_BYTES, NODE_GROWTH_BYTES_MAX);
   }
 
   /** The last node's listpack has moved. */
