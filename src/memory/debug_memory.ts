@@ -85,6 +85,11 @@ export class DebugMemory extends LiveMemory {
     return super.wordsOf(address);
   }
 
+  override doublesOf(address: Address): Float64Array {
+    this.#check(address, 0, 8, 8);
+    return super.doublesOf(address);
+  }
+
   override bytesOf(address: Address): Uint8Array {
     this.#check(address, 0, 1, 1);
     return super.bytesOf(address);

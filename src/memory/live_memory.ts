@@ -183,6 +183,15 @@ export class LiveMemory implements MemoryReader {
     return (address & GRANULE_MASK) << 1;
   }
 
+  /** Likewise its doubles; `doubleOf` is where the block starts among them. */
+  doublesOf(address: Address): Float64Array {
+    return this.#doubles[address >>> SEGMENT_SHIFT];
+  }
+
+  doubleOf(address: Address): number {
+    return address & GRANULE_MASK;
+  }
+
   // ---- writing: barrier, then store ----------------------------------------------------------------------------
 
   setU8(address: Address, offsetBytes: number, value: number): void {

@@ -36,6 +36,8 @@ const INNER = { count: 0, children: 8, counts: 208, entries: 408, scores: 608, s
 /** Below these a node is merged with a neighbour, when both together leave room to grow again. */
 const LEAF_SPARSE = LEAF_MAX >> 2, LEAF_MERGED_MAX = LEAF_MAX - LEAF_SPARSE;
 const INNER_SPARSE = INNER_MAX >> 2, INNER_MERGED_MAX = INNER_MAX - INNER_SPARSE;
+/** Scores in a line of the processor's cache. */
+const LINE_SCORES = 8;
 /** More levels than 2^32 members can need. */
 const HEIGHT_MAX = 24;
 
@@ -80,6 +82,27 @@ export function leafEntry(memory: MemoryReader, leaf: Address, slot: number): Ad
 
 export function memberLength(memory: MemoryReader, entry: Address): number {
   return memory.u32(entry, MEMBER_ENTRY.info) & KEY_LENGTH_MASK;
+}
+
+// ---- searching scores ------------------------------------------------------------------------------------------------
+
+/**
+ * The first of the places [from, count) whose score is at least this one. A line of the cache at a time: the processor fetches the next
+ * ones meanwhile, where halving would wait for each.
+ */
+function firstAtLeast(doubles: Float64Array, at: number, from: number, count: number, score: number): number {
+  let i = from;
+  while (i + LINE_SCORES <= count && doubles[at + i + LINE_SCORES - 1] < score) i += LINE_SCORES;
+  while (i < count && doubles[at + i] < score) i++;
+  return i;
+}
+
+/** Likewise the first whose score is above. */
+function firstAbove(doubles: Float64Array, at: number, from: number, count: number, score: number): number {
+  let i = from;
+  while (i + LINE_SCORES <= count && doubles[at + i + LINE_SCORES - 1] <= score) i += LINE_SCORES;
+  while (i < count && doubles[at + i] <= score) i++;
+  return i;
 }
 
 // ---- changing --------------------------------------------------------------------------------------------------------
@@ -186,10 +209,11 @@ export class SortedIndex {
     }
     let node = memory.u32(index, HEADER.root) as Address, rest = rank;
     for (let level = memory.u32(index, HEADER.height) - 1; level > 0; level--) {
-      let child = 0, below = memory.u32(node, INNER.counts);
-      while (rest >= below) rest -= below, below = memory.u32(node, INNER.counts + (++child << 2));
+      const words = memory.wordsOf(node), at = memory.wordOf(node), countsAt = at + (INNER.counts >> 2);
+      let child = 0;
+      while (rest >= words[countsAt + child]) rest -= words[countsAt + child++];
       this.#path[level] = node, this.#slots[level] = child;
-      node = memory.u32(node, INNER.children + (child << 2)) as Address;
+      node = words[at + (INNER.children >> 2) + child] as Address;
     }
     this.leaf = node, this.slot = rest;
   }
@@ -344,30 +368,36 @@ export class SortedIndex {
     const memory = this.#memory, score = this.#score;
     let node = memory.u32(index, HEADER.root) as Address;
     for (let level = memory.u32(index, HEADER.height) - 1; level > 0; level--) {
-      // The last child that does not begin after the pair.
-      let low = 0, high = memory.u32(node, INNER.count) - 1;
-      while (low < high) {
-        const middle = (low + high + 1) >>> 1, first = memory.f64(node, INNER.scores + (middle << 3));
-        const begins = first === score
-          ? this.#compareMember(memory.u32(node, INNER.entries + (middle << 2)) as Address) <= 0
-          : first < score;
-        if (begins) low = middle;
-        else high = middle - 1;
-      }
-      this.#path[level] = node, this.#slots[level] = low;
-      node = memory.u32(node, INNER.children + (low << 2)) as Address;
+      const words = memory.wordsOf(node), at = memory.wordOf(node);
+      const doubles = memory.doublesOf(node), scoresAt = memory.doubleOf(node) + (INNER.scores >> 3);
+      // The last child that does not begin after the pair. Only where scores are equal are entries looked at.
+      const count = words[at], entriesAt = at + (INNER.entries >> 2);
+      const equal = firstAtLeast(doubles, scoresAt, 1, count, score);
+      const above = firstAbove(doubles, scoresAt, equal, count, score);
+      const child = (equal === above ? equal : this.#firstMember(words, entriesAt, equal, above, true)) - 1;
+      this.#path[level] = node, this.#slots[level] = child;
+      node = words[at + (INNER.children >> 2) + child] as Address;
     }
     return node;
   }
 
   /** The first slot whose element is not before the sought pair. */
   #slotInLeaf(leaf: Address): number {
-    const memory = this.#memory, score = this.#score;
-    let low = 0, high = memory.u32(leaf, LEAF.count);
+    const memory = this.#memory, score = this.#score, words = memory.wordsOf(leaf), at = memory.wordOf(leaf);
+    const doubles = memory.doublesOf(leaf), scoresAt = memory.doubleOf(leaf) + (LEAF.scores >> 3), count = words[at];
+    const equal = firstAtLeast(doubles, scoresAt, 0, count, score);
+    const above = firstAbove(doubles, scoresAt, equal, count, score);
+    if (equal === above) return equal;
+    const entriesAt = at + (LEAF.scores >> 2) + (words[at + (LEAF.capacity >> 2)] << 1);
+    return this.#firstMember(words, entriesAt, equal, above, false);
+  }
+
+  /** Of the slots [from, to), whose scores are equal, the first whose member is not before (or, with `after`, is after) the sought one. */
+  #firstMember(words: Uint32Array, entriesAt: number, from: number, to: number, after: boolean): number {
+    let low = from, high = to;
     while (low < high) {
-      const middle = (low + high) >>> 1, one = memory.f64(leaf, LEAF.scores + (middle << 3));
-      const isBefore = one === score ? this.#compareMember(leafEntry(memory, leaf, middle)) < 0 : one < score;
-      if (isBefore) low = middle + 1;
+      const middle = (low + high) >>> 1, order = this.#compareMember(words[entriesAt + middle] as Address);
+      if (after ? order <= 0 : order < 0) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -392,8 +422,9 @@ export class SortedIndex {
     const memory = this.#memory;
     let before = 0;
     for (let level = memory.u32(index, HEADER.height) - 1; level > 0; level--) {
-      const node = this.#path[level] as Address;
-      for (let i = this.#slots[level] - 1; i >= 0; i--) before += memory.u32(node, INNER.counts + (i << 2));
+      const node = this.#path[level] as Address, words = memory.wordsOf(node);
+      const countsAt = memory.wordOf(node) + (INNER.counts >> 2);
+      for (let i = this.#slots[level] - 1; i >= 0; i--) before += words[countsAt + i];
     }
     return before;
   }
@@ -404,32 +435,26 @@ export class SortedIndex {
     this.leaf = NONE, this.rank = 0;
     if (node === NONE) return;
     for (let level = memory.u32(index, HEADER.height) - 1; level > 0; level--) {
-      let low = 0, high = memory.u32(node, INNER.count) - 1;
-      while (low < high) {
-        const middle = (low + high + 1) >>> 1, entry = memory.u32(node, INNER.entries + (middle << 2)) as Address;
-        if (this.#isBelow(bound, memory.f64(node, INNER.scores + (middle << 3)), entry)) low = middle;
-        else high = middle - 1;
-      }
-      for (let i = 0; i < low; i++) this.rank += memory.u32(node, INNER.counts + (i << 2));
-      node = memory.u32(node, INNER.children + (low << 2)) as Address;
+      const words = memory.wordsOf(node), at = memory.wordOf(node);
+      const child = this.#firstBeyond(node, INNER.scores, at + (INNER.entries >> 2), 1, words[at], bound) - 1;
+      const countsAt = at + (INNER.counts >> 2);
+      for (let i = 0; i < child; i++) this.rank += words[countsAt + i];
+      node = words[at + (INNER.children >> 2) + child] as Address;
     }
-    const count = memory.u32(node, LEAF.count);
-    let low = 0, high = count;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#isBelow(bound, leafScore(memory, node, middle), leafEntry(memory, node, middle))) low = middle + 1;
-      else high = middle;
-    }
-    this.rank += low;
-    if (low < count) this.leaf = node, this.slot = low;
-    else this.leaf = memory.u32(node, LEAF.next) as Address, this.slot = 0;
+    const words = memory.wordsOf(node), at = memory.wordOf(node), count = words[at];
+    const entriesAt = at + (LEAF.scores >> 2) + (words[at + (LEAF.capacity >> 2)] << 1);
+    const slot = this.#firstBeyond(node, LEAF.scores, entriesAt, 0, count, bound);
+    this.rank += slot;
+    if (slot < count) this.leaf = node, this.slot = slot;
+    else this.leaf = nextLeaf(memory, node), this.slot = 0;
   }
 
-  #isBelow(bound: number, score: number, entry: Address): boolean {
-    if (bound === BOUND.scoreFrom) return score < this.#score;
-    if (bound === BOUND.scoreAfter) return score <= this.#score;
-    const order = this.#compareMember(entry);
-    return bound === BOUND.memberFrom ? order < 0 : order <= 0;
+  /** The first of a node's places [from, count) that is not below the bound. */
+  #firstBeyond(node: Address, scores: number, entriesAt: number, from: number, count: number, bound: number): number {
+    const memory = this.#memory, scoresAt = memory.doubleOf(node) + (scores >> 3);
+    if (bound === BOUND.scoreFrom) return firstAtLeast(memory.doublesOf(node), scoresAt, from, count, this.#score);
+    if (bound === BOUND.scoreAfter) return firstAbove(memory.doublesOf(node), scoresAt, from, count, this.#score);
+    return this.#firstMember(memory.wordsOf(node), entriesAt, from, count, bound === BOUND.memberAfter);
   }
 
   #leftmostLeaf(node: Address, height: number): Address {
