@@ -6,6 +6,7 @@ import { type Address, NONE } from "../memory/mod.ts";
 import type { Quicklists } from "../structures/quicklists.ts";
 import type { CommandContext, Handlers } from "./context.ts";
 import { ERROR } from "./errors.ts";
+import { replyElements } from "./listpack_reply.ts";
 
 const LEFT = ascii("LEFT"), RIGHT = ascii("RIGHT"), BEFORE = ascii("BEFORE"), AFTER = ascii("AFTER");
 const RANK = ascii("RANK"), COUNT = ascii("COUNT"), MAXLEN = ascii("MAXLEN");
@@ -46,14 +47,26 @@ function replyElement(ctx: CommandContext, lists: Quicklists): void {
   ctx.reply.bulk(text, element.start, element.length);
 }
 
-/** `count` elements from index `start` on, or backwards from there; the list has them. */
-function replyRange(ctx: CommandContext, list: Address, start: number, count: number, backwards: boolean): void {
+/** `count` elements from index `start` on; the list has them. */
+function replyRange(ctx: CommandContext, list: Address, start: number, count: number): void {
+  const lists = listsOf(ctx), { cursor } = lists, reply = ctx.reply;
+  reply.startArray(count);
+  cursor.seek(list, start);
+  for (let left = count; left > 0;) {
+    if (cursor.isPlain) replyElement(ctx, lists), left--;
+    else left -= replyElements(reply, cursor.bytes, cursor.start, cursor.at, left);
+    if (left > 0) cursor.nextNode();
+  }
+}
+
+/** The last `count` elements, backwards; the list has them. */
+function replyLast(ctx: CommandContext, list: Address, count: number): void {
   const lists = listsOf(ctx), { cursor } = lists;
   ctx.reply.startArray(count);
-  cursor.seek(list, start);
+  cursor.seekEnd(list, false);
   for (let left = count; left > 0; left--) {
     replyElement(ctx, lists);
-    if (left > 1) backwards ? cursor.previous() : cursor.next();
+    if (left > 1) cursor.previous();
   }
 }
 
@@ -172,7 +185,8 @@ export function takeOne(ctx: CommandContext, key: number, list: Address, atHead:
 /** Replies with up to `count` elements from one end of argument `key`'s list, as an array, and removes them; returns how many. */
 export function takeMany(ctx: CommandContext, key: number, list: Address, atHead: boolean, count: number): number {
   const lists = listsOf(ctx), length = lists.length(list), taken = Math.min(count, length);
-  replyRange(ctx, list, atHead ? 0 : -1, taken, !atHead);
+  if (atHead) replyRange(ctx, list, 0, taken);
+  else replyLast(ctx, list, taken);
   lists.deleteRange(list, atHead ? 0 : length - taken, taken);
   removed(ctx, key, list, taken);
   return taken;
@@ -361,7 +375,7 @@ function lrange(ctx: CommandContext): void {
   if (start < 0) start = Math.max(0, length + start);
   end = Math.min(end < 0 ? length + end : end, length - 1);
   if (start > end) ctx.reply.startArray(0);
-  else replyRange(ctx, list, start, end - start + 1, false);
+  else replyRange(ctx, list, start, end - start + 1);
 }
 
 /** What LPOS is asked for. */

@@ -4,7 +4,7 @@
  * The buffer grows by doubling and is handed to the network whole; `take` exchanges it for a spare one, so a reply is never copied
  * on its way. Scalars, short bulks and integers allocate nothing.
  */
-import { ascii, utf8Encode } from "../base/bytes.ts";
+import { ascii, copyRange, utf8Encode } from "../base/bytes.ts";
 import { formatDouble17 } from "../base/double.ts";
 import { formatI64, formatInteger, I64, integerTextBytes } from "../base/integer.ts";
 import { borrowBuffer, giveBuffer } from "./buffer_pool.ts";
@@ -194,6 +194,11 @@ export class ReplyWriter {
     this.#header(this.protocol === 2 ? TYPE_BYTE.array : TYPE_BYTE.push, count);
   }
 
+  /** Makes room for `bytes` more, which the caller writes into `buffer` from `length` on; it moves `length` behind them then. */
+  reserve(bytes: number): void {
+    this.#ensure(bytes);
+  }
+
   /** Bytes that are a complete reply already. */
   raw(bytes: Uint8Array): void {
     this.#ensure(bytes.length);
@@ -335,10 +340,8 @@ export class ReplyWriter {
   }
 
   #copy(bytes: Uint8Array, offset: number, length: number): void {
-    const buffer = this.buffer, at = this.length;
-    if (length > 64) buffer.set(bytes.subarray(offset, offset + length), at);
-    else for (let i = 0; i < length; i++) buffer[at + i] = bytes[offset + i];
-    this.length = at + length;
+    copyRange(bytes, offset, this.buffer, this.length, length);
+    this.length += length;
   }
 
   #line(type: number, text: string): void {

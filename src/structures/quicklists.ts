@@ -7,6 +7,7 @@
  * Bytes that are inserted must not lie in the node that changes. Nothing is allocated on the JavaScript heap for a push or a pop.
  */
 import { assert } from "../base/assert.ts";
+import { copyRange } from "../base/bytes.ts";
 import { lzfCompress, lzfDecompress } from "../base/lzf.ts";
 import { type Address, type Allocator, type LiveMemory, NONE, OutOfArenaError, OWNER } from "../memory/mod.ts";
 import { ListCursor } from "./list_cursor.ts";
@@ -43,8 +44,6 @@ const COMPRESSIBLE_BYTES_MIN = 48, COMPRESSION_SAVES_MIN = 8;
 export const PACKED_THRESHOLD_BYTES = 1 << 30;
 /** Bytes of a listpack's element that are not its string, at most. */
 const ELEMENT_HEAD_BYTES_MAX = 10;
-/** Longer data is copied into place by the built-in. */
-const STAGED_BY_BYTE_MAX = 48;
 /** A listpack's own count says no more than this. */
 const ELEMENTS_SHOWN_MAX = 0xffff;
 const WORD_BYTES = 8;
@@ -622,8 +621,7 @@ export class Quicklists {
     if (this.#staged.length <= sizeBytes) this.#staged = new Uint8Array(sizeBytes + 1);
     const staged = this.#staged;
     for (let i = 0; i < headBytes; i++) staged[i] = head[i];
-    if (dataBytes > STAGED_BY_BYTE_MAX) staged.set(source.subarray(start, start + dataBytes), headBytes);
-    else for (let i = 0; i < dataBytes; i++) staged[headBytes + i] = source[start + i];
+    copyRange(source, start, staged, headBytes, dataBytes);
     for (let i = 0, at = headBytes + dataBytes; i < backlenBytes; i++) staged[at + i] = backlen[i];
     staged[sizeBytes] = LISTPACK_END;
     return sizeBytes;
