@@ -8,15 +8,36 @@ const DOUBLE_DIGITS = 17;
 /** Digits after the first that tell a tie from anything near it: doubles are never closer to one without being one. */
 const TIE_DIGITS = 60;
 const TIE = /^50*$/;
+/** Between these "%g" and toPrecision both write digits and a point, and no exponent. */
+const POSITIONAL_MIN = 1e-4, POSITIONAL_MAX = 1e16;
+/** There a tie has at most 21 digits behind the point, so as many bits; toPrecision has made its last digit odd when it went wrong. */
+const TIE_SCALE = 2 ** 21;
+/** Multiples of 2^-10 below this have 15 digits at most: then the shortest text is the exact one. */
+const SHORT_MAX = 1e5, SHORT_SCALE = 2 ** 10;
+const DIGIT_ZERO = 0x30, POINT = 0x2e;
 
 /** The text of a double as C's "%.17g" gives it; "inf", "-inf" and "nan" for what is not finite. */
 export function formatDouble17(value: number): string {
-  if (Number.isInteger(value) && Math.abs(value) < 1e15) return Object.is(value, -0) ? "-0" : String(value);
+  const magnitude = Math.abs(value);
+  if (magnitude < 1e15 && Number.isInteger(value)) return Object.is(value, -0) ? "-0" : String(value);
+  if (magnitude < SHORT_MAX && Number.isInteger(value * SHORT_SCALE)) return String(value);
+  if (magnitude >= POSITIONAL_MIN && magnitude < POSITIONAL_MAX) {
+    const text = value.toPrecision(DOUBLE_DIGITS);
+    if ((text.charCodeAt(text.length - 1) & 1) === 0 || !Number.isInteger(value * TIE_SCALE)) return withoutZeros(text);
+  }
   if (Number.isNaN(value)) return "nan";
-  if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
-  const [mantissa, exponentText] = Math.abs(value).toExponential(DOUBLE_DIGITS - 1).split("e");
-  const digits = tieToEven(mantissa.replace(".", ""), Math.abs(value));
+  if (magnitude === Infinity) return value > 0 ? "inf" : "-inf";
+  const [mantissa, exponentText] = magnitude.toExponential(DOUBLE_DIGITS - 1).split("e");
+  const digits = tieToEven(mantissa.replace(".", ""), magnitude);
   return (value < 0 ? "-" : "") + layOut(digits, Number(exponentText));
+}
+
+/** A decimal with a point, without the zeros at its end. */
+function withoutZeros(text: string): string {
+  let end = text.length;
+  while (text.charCodeAt(end - 1) === DIGIT_ZERO) end--;
+  if (text.charCodeAt(end - 1) === POINT) end--;
+  return end === text.length ? text : text.slice(0, end);
 }
 
 /** JavaScript rounds ties up, C to the even digit. `digits` are the first 17 of `magnitude`. */

@@ -10,6 +10,9 @@ const LETTER = { a: 0x61, e: 0x65, f: 0x66, i: 0x69, p: 0x70, x: 0x78 } as const
 /** Up to this many digits an integer is a double exactly, and so are these powers of ten: one division then rounds once. */
 const EXACT_DIGITS = 15;
 const EXACT_POWERS = Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
+/** Up to this many, arithmetic of pairs of doubles nearly always tells how to round. */
+const DOUBLED_DIGITS = 19;
+const HALF_SCALE = 2 ** 25, SPLITTER = 2 ** 27 + 1, SAFETY = 1 + 2 ** -20;
 /** Written exponents beyond this give nothing but zero and infinity. */
 const EXPONENT_MAX = 100_000;
 const INFINITIES = ["inf", "infinity"].map((word) => Uint8Array.from(word, (letter) => letter.charCodeAt(0)));
@@ -53,23 +56,45 @@ function afterSign(bytes: Uint8Array, start: number, end: number): number {
 }
 
 function parseMagnitude(bytes: Uint8Array, start: number, end: number): number {
-  let at = start, value = 0, digits = 0, significant = 0, fraction = 0, seenPoint = false;
+  // `value` takes the digits that a double holds exactly, `rest` those behind them: value * scale + rest.
+  let at = start, value = 0, rest = 0, scale = 1, digits = 0, significant = 0, fraction = 0, seenPoint = false;
   for (; at < end; at++) {
     const byte = bytes[at];
     if (byte >= ZERO && byte <= NINE) {
-      value = value * 10 + (byte - ZERO);
+      if (significant < EXACT_DIGITS) value = value * 10 + (byte - ZERO);
+      else rest = rest * 10 + (byte - ZERO), scale *= 10;
       digits++;
       if (significant > 0 || byte !== ZERO) significant++;
       if (seenPoint) fraction++;
     } else if (byte === POINT && !seenPoint) seenPoint = true;
     else break;
   }
-  if (at === end && digits > 0 && significant <= EXACT_DIGITS && fraction < EXACT_POWERS.length) {
-    return fraction === 0 ? value : value / EXACT_POWERS[fraction];
+  if (at === end && digits > 0 && significant <= DOUBLED_DIGITS && fraction < EXACT_POWERS.length) {
+    if (significant <= EXACT_DIGITS) return fraction === 0 ? value : value / EXACT_POWERS[fraction];
+    const quotient = divideDoubled(value, scale, rest, EXACT_POWERS[fraction]);
+    if (!Number.isNaN(quotient)) return quotient;
   }
   if (digits > 0 && (at === end || isExponent(bytes, at, end))) return Number(latin1Decode(bytes, start, end));
   if (isInfinity(bytes, start, end)) return Infinity;
   return isHexadecimal(bytes, start, end) ? parseHexadecimal(latin1Decode(bytes, start + 2, end)) : NaN;
+}
+
+/**
+ * (value * scale + rest) / divisor, rounded once; NaN when it is too close to the middle between two doubles to tell.
+ * In arithmetic of pairs of doubles (T. J. Dekker, "A floating-point technique for extending the available precision", 1971).
+ */
+function divideDoubled(value: number, scale: number, rest: number, divisor: number): number {
+  // The numerator as sum + error, exactly. Halves of 25 bits times a scale of 14 are exact.
+  const upper = Math.floor(value / HALF_SCALE) * HALF_SCALE, high = upper * scale, low = (value - upper) * scale + rest;
+  const sum = high + low, error = low - (sum - high);
+  // The quotient, and what is left of the numerator after it.
+  const quotient = sum / divisor, product = quotient * divisor;
+  const q = quotient * SPLITTER, qHigh = q - (q - quotient), qLow = quotient - qHigh;
+  const d = divisor * SPLITTER, dHigh = d - (d - divisor), dLow = divisor - dHigh;
+  const productError = ((qHigh * dHigh - product) + qHigh * dLow + qLow * dHigh) + qLow * dLow;
+  const correction = (sum - product - productError + error) / divisor;
+  const result = quotient + correction, residue = correction - (result - quotient);
+  return result + residue * SAFETY === result ? result : NaN;
 }
 
 function isExponent(bytes: Uint8Array, start: number, end: number): boolean {

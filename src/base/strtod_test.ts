@@ -82,3 +82,23 @@ Deno.test("strtod: short decimals are the nearest double", () => {
     assertEquals(double(text), Number(text));
   }
 });
+
+Deno.test("strtod: decimals of up to 19 digits are the nearest double, ties and neighbours of ties included", () => {
+  const random = new Prng(5), view = new DataView(new ArrayBuffer(8));
+  for (let i = 0; i < 60_000; i++) {
+    const digits = 16 + random.below(4), point = random.below(20);
+    let text = "";
+    for (let j = 0; j < digits; j++) text += String(random.below(10));
+    if (i % 3 === 0) {
+      // The middle between a double and the next, cut after 19 digits: what is hardest to round.
+      view.setUint32(4, random.below(2 ** 32)), view.setUint32(0, 0x3f000000 + random.below(0x03000000));
+      const one = view.getFloat64(0);
+      view.setUint32(4, view.getUint32(4) ^ 1);
+      text = ((one + view.getFloat64(0)) / 2).toPrecision(16 + random.below(4));
+    } else if (point < digits) text = `${text.slice(0, point)}.${text.slice(point)}`;
+    assertEquals(double(text), Number(text), text);
+  }
+  for (const text of ["9007199254740993", "9007199254740992.5", "9007199254740993.5", "4503599627370497.5"]) {
+    assertEquals(double(text), Number(text), text);
+  }
+});
