@@ -3,9 +3,12 @@ import { ascii } from "../../base/bytes.ts";
 import { Prng } from "../../base/prng.ts";
 import { valueDigest } from "../../keyspace/digest.ts";
 import { type Keyspace, NO_EXPIRY } from "../../keyspace/keyspace.ts";
-import { valueOf } from "../../keyspace/entry.ts";
+import { TYPE, valueOf } from "../../keyspace/entry.ts";
 import { registerTypes } from "../../keyspace/values/mod.ts";
-import { NONE } from "../../memory/mod.ts";
+import type { StreamValue } from "../../keyspace/values/stream_value.ts";
+import { FrozenMemory, NONE } from "../../memory/mod.ts";
+import { TrimRule } from "../../structures/stream.ts";
+import { newStreamId, setId } from "../../structures/stream_id.ts";
 import { STREAM } from "../../structures/stream_layout.ts";
 import { dumpPayload, loadPayload } from "./dump_payload.ts";
 import { find, openKeyspace } from "./testing.ts";
@@ -117,3 +120,37 @@ Deno.test("streamCodec: a damaged payload is refused, or makes a stream that can
   }
   assert(loaded > 100 && loaded < 2900);
 });
+
+Deno.test("streamCodec: a snapshot writes the stream and its groups as they were, whatever changes meanwhile", () => {
+  const keyspace = open(), { memory } = keyspace, random = new Prng(31), id = newStreamId(), rule = new TrimRule();
+  assertEquals(load(keyspace, bytesOf(REDIS_DUMP)), "");
+  const tools = keyspace.types[TYPE.stream] as StreamValue, { streams } = tools, { groups } = streams;
+  const entry = find(keyspace, 0, "s"), stream = valueOf(memory, entry), fields = fieldsOf("field", "value");
+  const group = groups.find(stream, ascii("workers"), 0, 7);
+  let last = 10;
+  for (let round = 0; round < 6; round++) {
+    const before = dumpPayload(memory, entry, true), frozen = new FrozenMemory(memory.freeze(0));
+    for (let i = 0; i < 300; i++) {
+      tools.append(stream, setId(id, 0, ++last, 0, 0), fields, 0, 1, 10);
+      const consumer = groups.findConsumer(group, ascii(random.below(2) === 0 ? "bob" : "zoe"), 0, 3);
+      groups.assign(group, consumer, setId(id, 0, random.below(last), 0, 0));
+      if (random.below(3) === 0) streams.delete(stream, setId(id, 0, random.below(last), 0, 0));
+      if (groups.findPending(group, setId(id, 0, random.below(last), 0, 0))) groups.removePending(group, id);
+    }
+    rule.lengthMax = 50 + random.below(400);
+    streams.trim(stream, rule);
+    assertEquals(dumpPayload(frozen, entry, true), before);
+    assert(dumpPayload(memory, entry, true).length !== before.length);
+    memory.endSnapshot();
+  }
+});
+
+/** Words as `Args` has them. */
+function fieldsOf(...words: string[]): { bytes: Uint8Array; offsets: Int32Array; lengths: Int32Array } {
+  const offsets = words.map((_, i) => words.slice(0, i).join("").length);
+  return {
+    bytes: ascii(words.join("")),
+    offsets: Int32Array.from(offsets),
+    lengths: Int32Array.from(words, (word) => word.length),
+  };
+}
