@@ -56,6 +56,30 @@ function afterSign(bytes: Uint8Array, start: number, end: number): number {
 }
 
 function parseMagnitude(bytes: Uint8Array, start: number, end: number): number {
+  const short = end - start <= EXACT_DIGITS ? parseShort(bytes, start, end) : NaN;
+  return Number.isNaN(short) ? parseLong(bytes, start, end) : short;
+}
+
+/** Digits with or without a point, so few that one division rounds once; NaN for anything else. */
+function parseShort(bytes: Uint8Array, start: number, end: number): number {
+  let at = start, value = 0;
+  for (; at < end; at++) {
+    const digit = bytes[at] - ZERO;
+    if (digit < 0 || digit > 9) break;
+    value = value * 10 + digit;
+  }
+  if (at === end) return at > start ? value : NaN;
+  if (bytes[at] !== POINT || end - start === 1) return NaN;
+  const fractionAt = ++at;
+  for (; at < end; at++) {
+    const digit = bytes[at] - ZERO;
+    if (digit < 0 || digit > 9) return NaN;
+    value = value * 10 + digit;
+  }
+  return value / EXACT_POWERS[end - fractionAt];
+}
+
+function parseLong(bytes: Uint8Array, start: number, end: number): number {
   // `value` takes the digits that a double holds exactly, `rest` those behind them: value * scale + rest.
   let at = start, value = 0, rest = 0, scale = 1, digits = 0, significant = 0, fraction = 0, seenPoint = false;
   for (; at < end; at++) {

@@ -8,10 +8,10 @@
  * magnitude below 2^62, else the text of "%.17g": so -0 becomes 0 there, as in Redis.
  * What `bytes`, `start` and `length` describe, and where a seek stopped, is valid until the next change.
  */
-import { compareRanges, latin1Decode, latin1Encode } from "../../base/bytes.ts";
+import { compareRanges, latin1Decode, writeAscii } from "../../base/bytes.ts";
 import { formatDouble17 } from "../../base/double.ts";
 import { I64 } from "../../base/integer.ts";
-import { parseBound } from "../../base/strtod.ts";
+import { parseBound, parseDouble } from "../../base/strtod.ts";
 import { type Address, NONE } from "../../memory/mod.ts";
 import {
   elementNumber,
@@ -40,6 +40,8 @@ export const ADDED = { refused: 0, same: 1, updated: 2, added: 3, notNumber: 4 }
 
 /** Scores up to this magnitude are integer elements when they are integers. */
 const INTEGER_SCORE_MAX = 2 ** 62;
+/** "-1.7976931348623157e+308" is the longest. */
+const SCORE_TEXT_BYTES_MAX = 24;
 /** Bytes that a pair takes in a listpack beside its member, at most and about. */
 const PAIR_BYTES = 12;
 
@@ -78,7 +80,8 @@ export class SortedSet {
   readonly #element = new ListpackElement();
   readonly #integer = new I64();
   #isIntegerScore = false;
-  #scoreText: Uint8Array = new Uint8Array(0);
+  readonly #scoreText = new Uint8Array(SCORE_TEXT_BYTES_MAX);
+  #scoreTextBytes = 0;
   /** The key's entry, or NONE for a set that no key has. */
   #entry: Address = NONE;
   /** Where a seek stands in a listpack: the place of a member, -1 for none. In a large set the index knows (until its next use). */
@@ -336,7 +339,7 @@ export class SortedSet {
       builder.append(this.bytes, this.start, this.length);
       this.#encodeScore(this.score);
       if (this.#isIntegerScore) builder.appendInteger(this.#integer);
-      else builder.append(this.#scoreText, 0, this.#scoreText.length);
+      else builder.append(this.#scoreText, 0, this.#scoreTextBytes);
     }
     builder.finish();
     this.#set(this.#listpacks.ofBytes(builder.bytes, 0, builder.lengthBytes), ENCODING.listpack);
@@ -411,8 +414,8 @@ export class SortedSet {
     const bytes = this.#bytes(), lp = this.#place();
     const at = findElement(bytes, lp, firstElement(bytes, lp), member, memberAt, memberBytes, 1);
     if (at >= 0) {
-      const result = this.#resolve(this.#scoreAfter(bytes, lp, at), score, flags);
-      if (result === ADDED.updated) this.#rescore(at, member, memberAt, memberBytes);
+      const current = this.#scoreAfter(bytes, lp, at), result = this.#resolve(current, score, flags);
+      if (result === ADDED.updated) this.#rescore(at, this.newScore > current, member, memberAt, memberBytes);
       return result;
     }
     if ((flags & ADD.xx) !== 0) return ADDED.refused;
@@ -424,25 +427,26 @@ export class SortedSet {
       this.grow();
       return this.#addLarge(score, flags, member, memberAt, memberBytes);
     }
-    const place = this.#placeFor(score, member, memberAt, memberBytes);
+    const place = this.#placeFor(firstElement(bytes, lp), score, member, memberAt, memberBytes);
     this.#insertPair(place, score, member, memberAt, memberBytes);
     this.newScore = score;
     return ADDED.added;
   }
 
   /** Moves the member at `at` to where `newScore` wants it. The new pair comes first: then nothing can fail. */
-  #rescore(at: number, member: Uint8Array, memberAt: number, memberBytes: number): void {
-    const place = this.#placeFor(this.newScore, member, memberAt, memberBytes);
+  #rescore(at: number, isHigher: boolean, member: Uint8Array, memberAt: number, memberBytes: number): void {
+    const from = isHigher ? at : LISTPACK_HEADER_BYTES;
+    const place = this.#placeFor(from, this.newScore, member, memberAt, memberBytes);
     const before = this.#listpacks.bytes(this.value);
     this.#insertPair(place, this.newScore, member, memberAt, memberBytes);
     const old = place <= at ? at + this.#listpacks.bytes(this.value) - before : at;
     this.#set(this.#listpacks.deleteRange(this.value, old, 2), ENCODING.listpack);
   }
 
-  /** Where a pair belongs: the place of the first member behind it, or of the end. */
-  #placeFor(score: number, member: Uint8Array, memberAt: number, memberBytes: number): number {
+  /** Where a pair belongs, which is not before the member at `from`: the place of the first member behind it, or of the end. */
+  #placeFor(from: number, score: number, member: Uint8Array, memberAt: number, memberBytes: number): number {
     const bytes = this.#bytes(), lp = this.#place();
-    let at = firstElement(bytes, lp);
+    let at = from;
     while (at >= 0) {
       const scoreAt = nextElement(bytes, lp, at), one = this.#scoreAt(bytes, lp, scoreAt);
       if (one > score) return at;
@@ -459,7 +463,7 @@ export class SortedSet {
     // The score first: should the member find no room, the score goes again, which needs none.
     const lp = this.#isIntegerScore
       ? listpacks.insertIntegerBefore(this.value, place, this.#integer)
-      : listpacks.insertBefore(this.value, place, this.#scoreText, 0, this.#scoreText.length);
+      : listpacks.insertBefore(this.value, place, this.#scoreText, 0, this.#scoreTextBytes);
     try {
       this.#set(listpacks.insertBefore(lp, place, member, memberAt, memberBytes), ENCODING.listpack);
     } catch (error) {
@@ -472,7 +476,7 @@ export class SortedSet {
   #encodeScore(score: number): void {
     this.#isIntegerScore = Number.isInteger(score) && Math.abs(score) < INTEGER_SCORE_MAX;
     if (this.#isIntegerScore) this.#integer.setNumber(score);
-    else this.#scoreText = latin1Encode(formatDouble17(score));
+    else this.#scoreTextBytes = writeAscii(formatDouble17(score), this.#scoreText, 0);
   }
 
   #scorePlace(): number {
@@ -493,7 +497,9 @@ export class SortedSet {
     if (!Number.isNaN(score)) return score;
     const element = this.#element;
     readElement(bytes, lp, at, element);
-    return parseBound(bytes, element.start, element.length);
+    const decimal = parseDouble(bytes, element.start, element.length);
+    // What a file brought may be out of a double's range.
+    return Number.isNaN(decimal) ? parseBound(bytes, element.start, element.length) : decimal;
   }
 
   #readText(bytes: Uint8Array, lp: number, at: number): void {
