@@ -84,7 +84,7 @@ export class SortedSet {
   #scoreTextBytes = 0;
   /** The key's entry, or NONE for a set that no key has. */
   #entry: Address = NONE;
-  /** Where a seek stands in a listpack: the place of a member, -1 for none. In a large set the index knows (until its next use). */
+  /** Where a seek stands: the place of a member in a listpack, -1 for none; leaf and slot in the index of a large set. */
   #at = -1;
   #leaf: Address = NONE;
   #slot = 0;
