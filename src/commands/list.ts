@@ -10,6 +10,8 @@ import { replyElements } from "./listpack_reply.ts";
 
 const LEFT = ascii("LEFT"), RIGHT = ascii("RIGHT"), BEFORE = ascii("BEFORE"), AFTER = ascii("AFTER");
 const RANK = ascii("RANK"), COUNT = ascii("COUNT"), MAXLEN = ascii("MAXLEN");
+/** LRANGE makes room for a reply of about the size that its first node promises, so that it need not grow by and by. */
+const RESERVED_BYTES_MAX = 1 << 20, BULK_OVERHEAD_BYTES = 8;
 const RANK_IS_ZERO = "RANK can't be zero: use 1 to start from the first match, 2 from the second ... " +
   "or use negative to start from the end of the list";
 const MUST_BE_POSITIVE = "value is out of range, must be positive";
@@ -52,6 +54,7 @@ function replyRange(ctx: CommandContext, list: Address, start: number, count: nu
   const lists = listsOf(ctx), { cursor } = lists, reply = ctx.reply;
   reply.startArray(count);
   cursor.seek(list, start);
+  reply.reserve(Math.min(RESERVED_BYTES_MAX, count * (cursor.bytesPerElement + BULK_OVERHEAD_BYTES)));
   for (let left = count; left > 0;) {
     if (cursor.isPlain) replyElement(ctx, lists), left--;
     else left -= replyElements(reply, cursor.bytes, cursor.start, cursor.at, left);

@@ -104,6 +104,11 @@ export class ListCursor {
     this.#open();
   }
 
+  /** Bytes that an element of the node takes on average. */
+  get bytesPerElement(): number {
+    return this.#memory.u32(this.node, NODE.bytes) / this.#memory.u32(this.node, NODE.elements);
+  }
+
   /** Its node's content has moved; the place in it is the same. */
   reopen(): void {
     this.#open();
