@@ -1,8 +1,9 @@
-/** What every Storage promises: the same tests run on the real disk, in a temporary directory, and on the file tree in memory. */
+/** What every Storage promises: the same tests run on the real disk, in a temporary directory, on the file tree in memory, and on the simulated disk. */
 import { assertEquals, assertInstanceOf, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { ascii, latin1Decode, utf8Encode } from "../base/bytes.ts";
 import { DiskStorage } from "./disk_storage.ts";
 import { MemoryStorage } from "./memory_storage.ts";
+import { SimulatedDisk } from "./simulated_disk/mod.ts";
 import {
   type FileHandle,
   type OpenMode,
@@ -278,6 +279,14 @@ for (const [promise, test] of Object.entries(CONTRACT)) {
     storage.makeDirectory("/dir");
     await test({ storage, directory: "/dir" });
   });
+
+  for (const profile of ["ext4", "strict"] as const) {
+    Deno.test(`SimulatedDisk (${profile}), ${promise}`, async () => {
+      const storage = new SimulatedDisk({ profile });
+      storage.makeDirectory("/dir");
+      await test({ storage, directory: "/dir" });
+    });
+  }
 
   Deno.test(`DiskStorage, ${promise}`, async () => {
     const directory = Deno.makeTempDirSync({ prefix: "afterimage-test-" });
