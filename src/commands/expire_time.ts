@@ -1,13 +1,12 @@
 /** Expiry arguments: relative or absolute, seconds or milliseconds, to Unix ms; with Redis's checks. */
 import { I64 } from "../base/integer.ts";
+import { EXPIRES_AT_MS_MAX } from "../keyspace/entry.ts";
 import type { CommandContext } from "./context.ts";
 import { ERROR } from "./errors.ts";
 
 /** How many seconds a 64-bit number of milliseconds can hold. */
 const SECONDS_MAX = new I64().set(0x20c49b, 0xa5e353f7);
 const I64_END = 2 ** 63;
-/** Times are doubles: beyond 2^53 ms they are rounded, but never up to 2^63. */
-const TIME_MAX_MS = I64_END - 1024;
 
 /**
  * Absolute expiry in Unix ms from an argument, or NaN with the error reply written.
@@ -37,7 +36,7 @@ export function expiryMsAllowingPast(
   if (perUnit === 1000 && exceedsSeconds(ctx.a, ctx.b)) return refuse(ctx, command);
   const atMs = ctx.a.toNumber() * perUnit + baseMs;
   if (baseMs > 0 && atMs >= I64_END) return refuse(ctx, command);
-  return Math.min(atMs, TIME_MAX_MS);
+  return Math.min(atMs, EXPIRES_AT_MS_MAX);
 }
 
 function exceedsSeconds(value: I64, scratch: I64): boolean {

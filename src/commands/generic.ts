@@ -9,6 +9,7 @@ import {
   ENCODING_NAMES,
   encodingOf,
   ENTRY,
+  EXPIRES_AT_MS_MAX,
   expiresAtMs,
   keyLength,
   TYPE_NAMES,
@@ -273,8 +274,8 @@ function restore(ctx: CommandContext): void {
   const payload = ctx.args.slice(3);
   const refusal = ctx.server.checkPayload(payload);
   if (refusal !== null) return ctx.reply.error(refusal);
-  const atMs = ttl === 0 ? -1 : options.absolute ? ttl : ttl + ctx.nowMs;
-  if (atMs >= 0 && atMs <= ctx.nowMs && !ctx.server.isLoading) {
+  const atMs = ttl === 0 ? -1 : Math.min(options.absolute ? ttl : ttl + ctx.nowMs, EXPIRES_AT_MS_MAX);
+  if (atMs >= 0 && atMs <= ctx.nowMs && !ctx.server.keepsPast) {
     if (options.replace && ctx.remove(1, false)) {
       ctx.keyspace.dirty++;
       ctx.propagation.replace("DEL", ctx.args.slice(1));

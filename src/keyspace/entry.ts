@@ -75,6 +75,9 @@ export function expiryOffset(keyLengthBytes: number): number {
   return (ENTRY.key + keyLengthBytes + 7) & ~7;
 }
 
+/** The latest expiry: times are doubles, and beyond 2^53 ms they are rounded, but never up to 2^63, which no file can hold. */
+export const EXPIRES_AT_MS_MAX = 2 ** 63 - 1024;
+
 /** Unix time in ms, or -1 when the key does not expire. */
 export function expiresAtMs(memory: MemoryReader, entry: Address): number {
   const info = memory.u32(entry, ENTRY.keyInfo);
