@@ -25,7 +25,7 @@ export function bitOffset(ctx: CommandContext, index: number, fieldBits = 0): nu
   const { bytes, offsets, lengths } = ctx.args, at = offsets[index], length = lengths[index];
   const counted = fieldBits > 0 && length > 0 && bytes[at] === HASH;
   const offset = counted ? parseSafeInteger(bytes, at + 1, length - 1) * fieldBits : ctx.args.safeInteger(index);
-  if (offset >= 0 && (ctx.server.isLoading || Math.floor(offset / 8) < ctx.server.bulkBytesMax)) return offset;
+  if (offset >= 0 && (ctx.server.mustObey || Math.floor(offset / 8) < ctx.server.bulkBytesMax)) return offset;
   ctx.reply.error(OFFSET_ERROR);
   return NaN;
 }

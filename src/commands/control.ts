@@ -24,8 +24,10 @@ export interface BlockRequest {
 }
 
 export interface ServerControl {
-  /** True while a file is loaded or replayed: nothing expires then, and times in the past are kept. */
-  readonly isLoading: boolean;
+  /** The command was accepted before, and comes from a file or the master: limits of today do not count. */
+  readonly mustObey: boolean;
+  /** While a file is loaded, and on a replica, times to live in the past are kept: others decide when such a key goes. */
+  readonly keepsPast: boolean;
   /** lazyfree-lazy-expire, lazyfree-lazy-user-del. */
   readonly lazyExpire: boolean;
   readonly lazyUserDelete: boolean;

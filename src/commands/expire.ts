@@ -43,7 +43,7 @@ function expire(ctx: CommandContext, perUnit: number, relative: boolean, command
   if (Number.isNaN(atMs)) return;
   const entry = ctx.lookupWrite(1), keyspace = ctx.keyspace;
   if (entry === NONE || !allowed(conditions, expiresAtMs(keyspace.memory, entry), atMs)) return ctx.reply.integer(0);
-  if (atMs <= ctx.nowMs && !ctx.server.isLoading) {
+  if (atMs <= ctx.nowMs && !ctx.server.keepsPast) {
     ctx.remove(1, ctx.server.lazyExpire);
     ctx.propagation.replace(ctx.server.lazyExpire ? "UNLINK" : "DEL", ctx.args.slice(1));
   } else {

@@ -100,7 +100,7 @@ function checkLimit(ctx: CommandContext, options: TrimOptions, isAdd: boolean): 
     return refuse(ctx, "syntax error, XTRIM must be called with a trimming strategy");
   }
   // What the log holds was limited when it was written.
-  if (ctx.server.isLoading) rule.limit = 0;
+  if (ctx.server.mustObey) rule.limit = 0;
   else if (options.limitGiven) {
     if (!rule.approximate) {
       return refuse(ctx, "syntax error, LIMIT cannot be used without the special ~ option");

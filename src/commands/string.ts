@@ -144,7 +144,7 @@ function getex(ctx: CommandContext): void {
   if (!readExpiry(ctx, "getex")) return;
   ctx.replyString(entry);
   const { persist, expiresAtMs } = options;
-  if (expiresAtMs >= 0 && expiresAtMs <= ctx.nowMs && !ctx.server.isLoading) {
+  if (expiresAtMs >= 0 && expiresAtMs <= ctx.nowMs && !ctx.server.keepsPast) {
     ctx.remove(1, ctx.server.lazyExpire);
     ctx.keyspace.dirty++;
     ctx.propagation.replace(ctx.server.lazyExpire ? "UNLINK" : "DEL", ctx.args.slice(1));

@@ -20,6 +20,7 @@ import { typeOf } from "../keyspace/entry.ts";
 import type { KeyWaits } from "../keyspace/keyspace.ts";
 import { NONE, OutOfArenaError } from "../memory/mod.ts";
 import { Args } from "../resp/args.ts";
+import type { ReplyWriter } from "../resp/reply_writer.ts";
 import { type Client, REPLY_MODE } from "./client.ts";
 import type { Server } from "./server.ts";
 
@@ -158,6 +159,22 @@ export class Blocking implements KeyWaits {
     return true;
   }
 
+  /** Ends a wait for something else than a key. */
+  finish(wait: Wait, write: (reply: ReplyWriter) => void): void {
+    this.#reply(wait, () => write(wait.client.reply));
+    this.#release(wait);
+  }
+
+  /** Ends all waits with an error, and the connections after it. */
+  endAll(error: string): void {
+    for (const client of [...this.#server.clients.values()]) {
+      const { waiting } = client;
+      if (waiting === null) continue;
+      this.finish(waiting, (reply) => reply.errorWithCode(error));
+      client.closeAfterReply = true;
+    }
+  }
+
   /** Runs what clients sent while they waited: between turns, never inside the command that ended the wait. */
   resumeReleased(): void {
     for (let client = this.#released.shift(); client !== undefined; client = this.#released.shift()) {
@@ -257,7 +274,7 @@ export class Blocking implements KeyWaits {
     server.propagator.beginCommand(wait.db.index);
     const startUs = server.nowUs();
     if (!this.#reply(wait, () => this.#serveOrFail(request, key))) return false;
-    if (server.propagator.endUnit()) client.logPosition = server.logPosition();
+    if (server.propagator.endUnit()) server.logged(client);
     const microseconds = server.nowUs() - startUs;
     command.statistics.microseconds += microseconds;
     server.commandTimed(command, microseconds);

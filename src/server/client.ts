@@ -40,6 +40,16 @@ export interface ClientHost {
   nowMs(): number;
 }
 
+/** What a client is sent besides replies: a replica's file and stream. */
+export interface OutputFeed {
+  /** The next bytes, which stay as they are until they are sent; null when there are none now. */
+  take(): Uint8Array | null;
+  /** `take` would give some. */
+  readonly hasMore: boolean;
+  /** Bytes in memory that wait to be sent. */
+  readonly pendingBytes: number;
+}
+
 /** What the objects of a client take besides its buffers, and one watched key; roughly. */
 const CLIENT_BYTES = 2048, WATCHED_KEY_BYTES = 64;
 
@@ -65,6 +75,10 @@ export class Client implements ConnectionSink, ClientSession, WatchListener {
   watched: WatchedKey[] = [];
   replyMode: number = REPLY_MODE.on;
   isMonitor = false;
+  /** It is a replica of this server, or applies what this server's master sends. */
+  isReplica = false;
+  isMaster = false;
+  feed: OutputFeed | null = null;
   noEvict = false;
   lastCommand: Command | null = null;
   /** The parsed request waits for the end of CLIENT PAUSE or for memory; nothing is parsed meanwhile. */
@@ -77,6 +91,8 @@ export class Client implements ConnectionSink, ClientSession, WatchListener {
   flushQueued = false;
   /** Position in the log after this client's last write: its replies wait until the log vouches for it. */
   logPosition = 0;
+  /** Offset of the replication stream after its last write. */
+  streamOffset = 0;
   writing = false;
   /** `memoryBytes` when it was counted last. */
   countedBytes = 0;
@@ -94,7 +110,7 @@ export class Client implements ConnectionSink, ClientSession, WatchListener {
 
   /** A client of no connection runs what a log says: nothing there can wait. */
   get mayBlock(): boolean {
-    return this.queue === null && this.id !== 0;
+    return this.queue === null && this.id !== 0 && !this.isMaster;
   }
 
   get isClosing(): boolean {
@@ -128,7 +144,8 @@ export class Client implements ConnectionSink, ClientSession, WatchListener {
     this.#inFlight = null;
     this.#host.countMemory(this);
     if (this.closed) return;
-    if (this.reply.length > 0 || this.closeAfterReply) this.#host.queueFlush(this);
+    const hasMore = this.reply.length > 0 || this.feed?.hasMore === true;
+    if (hasMore || this.closeAfterReply) this.#host.queueFlush(this);
   }
 
   // ---- WatchListener -------------------------------------------------------------------------------------------
@@ -164,8 +181,15 @@ export class Client implements ConnectionSink, ClientSession, WatchListener {
       this.writing = true;
       this.connection.write(this.#inFlight, length);
       this.#host.countMemory(this);
-    }
+    } else if (this.feed !== null) this.#sendFeed(this.feed);
     if (this.closeAfterReply) this.#finish();
+  }
+
+  #sendFeed(feed: OutputFeed): void {
+    const bytes = feed.take();
+    if (bytes === null || this.closed) return;
+    this.writing = true;
+    this.connection.write(bytes, bytes.length);
   }
 
   /** Closes at once; what is unsent is lost. */
@@ -180,6 +204,11 @@ export class Client implements ConnectionSink, ClientSession, WatchListener {
     this.closed = true;
     this.connection.closeAfterWrite();
     this.#host.clientClosed(this);
+  }
+
+  /** What waits to be sent, beyond what every client may have. */
+  get overflowBytes(): number {
+    return this.reply.overflowBytes + (this.feed === null ? 0 : this.feed.pendingBytes);
   }
 
   /** Bytes that buffers of this client take. */

@@ -5,6 +5,7 @@
  * limit is closed before anything of the turn is sent; clients are evicted after that, the largest first.
  */
 import type { Client } from "./client.ts";
+import type { OutputBufferLimit } from "./config/settings.ts";
 import type { Server } from "./server.ts";
 
 /** maxmemory-clients counts as at least this, so that a client can always be talked to. */
@@ -36,7 +37,15 @@ export class ClientMemory {
 
   /** Tells a client's writer where to stop. */
   limitOutput(client: Client): void {
-    client.reply.overflowBytesMax = this.#server.settings.clientOutputBufferLimits.normal.hardBytes;
+    client.reply.overflowBytesMax = client.isMaster ? 0 : this.#limitOf(client).hardBytes;
+  }
+
+  /** A limit below the backlog's size would only make replicas come back to ask for what is there. */
+  #limitOf(client: Client): OutputBufferLimit {
+    const { normal, replica } = this.#server.settings.clientOutputBufferLimits;
+    if (!client.isReplica) return normal;
+    const { hardBytes } = replica, { backlogBytesMax } = this.#server.replication.stream;
+    return hardBytes === 0 || hardBytes >= backlogBytesMax ? replica : { ...replica, hardBytes: backlogBytesMax };
   }
 
   /** A client's buffers may have changed. */
@@ -54,8 +63,9 @@ export class ClientMemory {
 
   /** Closes a client whose unsent replies are more than they may be; true when it is closed. */
   enforceOutput(client: Client, nowMs: number): boolean {
-    const { reply } = client, limit = this.#server.settings.clientOutputBufferLimits.normal;
-    const bytes = reply.overflowBytes, isSoft = limit.softBytes > 0 && bytes >= limit.softBytes;
+    if (client.isMaster) return client.closed;
+    const { reply } = client, limit = this.#limitOf(client);
+    const bytes = client.overflowBytes, isSoft = limit.softBytes > 0 && bytes >= limit.softBytes;
     if (!isSoft) client.overSoftSinceMs = 0;
     else if (client.overSoftSinceMs === 0) client.overSoftSinceMs = nowMs;
     const isOver = reply.overrun || (limit.hardBytes > 0 && bytes >= limit.hardBytes) ||
@@ -89,7 +99,8 @@ export class ClientMemory {
   #largest(): Client | null {
     let largest: Client | null = null;
     for (const client of this.#server.clients.values()) {
-      if (!client.noEvict && (largest === null || client.countedBytes > largest.countedBytes)) largest = client;
+      const isMeant = !client.noEvict && !client.isReplica && !client.isMaster;
+      if (isMeant && (largest === null || client.countedBytes > largest.countedBytes)) largest = client;
     }
     return largest;
   }

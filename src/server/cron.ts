@@ -67,7 +67,7 @@ export class Cron {
     if (server.memory.cow.live) server.memory.cow.sample(nowMs, server.memory.dataBytes + server.memory.frameBytes);
     if (nowMs - this.#lastSampleMs >= SAMPLE_EVERY_MS) this.#sample(nowMs);
     if (!server.isLoading) {
-      if (this.activeExpire && !server.keyspace.expiryPaused) this.#expire(nowMs);
+      if (this.activeExpire && server.mayExpire) this.#expire(nowMs);
       this.#resizeDatabases();
     }
     server.clientCron.tick(nowMs);
@@ -106,6 +106,8 @@ export class Cron {
     statistics.operations.sample(server.dispatcher.executedCommands, nowMs);
     statistics.input.sample(statistics.inputBytes, nowMs);
     statistics.output.sample(statistics.outputBytes, nowMs);
+    statistics.replicationInput.sample(statistics.replicationInputBytes, nowMs);
+    statistics.replicationOutput.sample(statistics.replicationOutputBytes, nowMs);
     const used = server.usedMemoryBytes;
     if (used > statistics.peakMemoryBytes) statistics.peakMemoryBytes = used, statistics.peakMemoryMs = nowMs;
   }
@@ -113,6 +115,7 @@ export class Cron {
   #everySecond(nowMs: number): void {
     this.#releaseFramesWhenIdle();
     this.#server.migrateLinks.closeIdle(nowMs);
+    this.#server.replication.everySecond(nowMs);
   }
 
   /** Gives the last snapshot's frames back to the operating system in a second without commands, as collecting takes milliseconds. */

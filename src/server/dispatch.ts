@@ -39,8 +39,8 @@ export interface DispatchHost {
   commandRan(client: Client, command: Command, args: Args, microseconds: number): void;
   errorReplied(text: string): void;
   nowUs(): number;
-  /** End of what was logged so far. */
-  logPosition(): number;
+  /** The client's command has been logged. */
+  logged(client: Client): void;
   /** Unix ms at the moment `nowUs` was read last. */
   commandTimeMs(nowUs: number): number;
   securityWarning(client: Client): void;
@@ -114,7 +114,7 @@ export class Dispatcher {
     }
     const start = reply.length;
     this.call(client, command, args);
-    if (this.#host.propagator.endUnit()) client.logPosition = this.#host.logPosition();
+    if (host.propagator.endUnit()) host.logged(client);
     // What a client waits for is replied later.
     if (client.replyMode !== REPLY_MODE.on && client.waiting === null) this.applyReplyMode(client, start);
     if (host.blocking.hasReady) host.blocking.serveReady();
@@ -288,10 +288,11 @@ export class Dispatcher {
 
 /** EXEC is as much of a write (or of a memory user) as what it runs. */
 function queueFlags(client: Client, flags: number): number {
-  let all = flags, loading = flags & FLAG.loading;
+  const allowing = FLAG.loading | FLAG.stale;
+  let all = flags, allowed = flags & allowing;
   for (const { command } of client.queue!) {
     all |= command.flags & (FLAG.write | FLAG.readonly | FLAG.denyoom);
-    loading &= command.flags;
+    allowed &= command.flags;
   }
-  return (all & ~FLAG.loading) | loading;
+  return (all & ~allowing) | allowed;
 }

@@ -32,7 +32,9 @@ export class Eviction {
   makeRoom(): boolean {
     const server = this.#server, limit = server.settings.maxmemoryBytes;
     if (limit === 0 || this.#countedBytes() <= limit) return true;
-    if (server.settings.maxmemoryPolicy === "noeviction" || server.isLoading || server.keyspace.expiryPaused) {
+    // Its master evicts, and what that frees is freed here too.
+    if (server.replication.isReplica && server.settings.replicaIgnoreMaxmemory) return true;
+    if (server.settings.maxmemoryPolicy === "noeviction" || server.isLoading || server.pause.isActive) {
       return false;
     }
     const untilUs = server.nowUs() + BUDGET_US * (1 + server.settings.maxmemoryEvictionTenacity / 10);

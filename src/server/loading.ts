@@ -34,6 +34,8 @@ export class Loading {
   startedMs = 0;
   lastKeysLoaded = 0;
   lastKeysExpired = 0;
+  /** The database that the stream had selected where the file was cut. */
+  lastStreamDatabase = 0;
   lastAofBytes = { currentBytes: 0, baseBytes: 0 };
   #replayClient: Client | null = null;
   #helper: LoadHelper | null = null;
@@ -144,7 +146,8 @@ export class Loading {
     return new RdbLoad(path, (offset, into) => server.storage.read(file, offset, into), totalBytes, {
       keyspace: server.keyspace,
       nowMs: server.nowMs(),
-      keepExpired: isAofBase,
+      // On a replica what has expired stays until the master deletes it.
+      keepExpired: isAofBase || server.replication.isReplica,
       verifyChecksum: server.settings.rdbChecksum && !server.persistence.skipChecksum,
       usesLfu: server.usesLfu,
       deep: server.settings.sanitizeDumpPayload === "yes",
@@ -161,6 +164,7 @@ export class Loading {
   #loaded(load: RdbLoad): void {
     const { keysLoaded, keysExpired, emptyKeysSkipped } = load, server = this.#server;
     this.lastKeysLoaded = keysLoaded, this.lastKeysExpired = keysExpired;
+    this.lastStreamDatabase = load.streamDatabase;
     server.persistence.sanitizations += load.sanitizations;
     const text = `Done loading RDB, keys loaded: ${keysLoaded}, keys expired: ${keysExpired}`;
     if (emptyKeysSkipped === 0) server.log.notice(`${text}.`);

@@ -183,7 +183,7 @@ export class Migration {
       keyspace.dirty += removed.length;
       propagator.also(db.index, [ascii("DEL"), ...removed]);
     }
-    if (propagator.endUnit()) this.#client.logPosition = this.#server.logPosition();
+    if (propagator.endUnit()) this.#server.logged(this.#client);
     return kept;
   }
 

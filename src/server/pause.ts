@@ -33,7 +33,7 @@ export class Pause {
     const server = this.#server;
     this.#untilMs = Math.max(this.#untilMs, server.nowMs() + milliseconds);
     this.#all ||= all;
-    server.keyspace.expiryPaused = true;
+    server.updateExpiry();
     server.updateGates();
     if (this.#timer !== null) server.clock.clearTimer(this.#timer);
     this.#setTimer();
@@ -43,7 +43,7 @@ export class Pause {
     const server = this.#server;
     if (this.#timer !== null) server.clock.clearTimer(this.#timer);
     this.#timer = null, this.#untilMs = 0, this.#all = false;
-    server.keyspace.expiryPaused = false;
+    server.updateExpiry();
     server.updateGates();
     this.#ready.push(...this.#held);
     this.#held.clear();
@@ -86,7 +86,7 @@ export class Pause {
     if (client.closed) return;
     client.postponed = false;
     this.#server.dispatcher.beginBatch();
-    if (!this.#server.dispatcher.execute(client)) return this.postpone(client);
+    if (!this.#server.executeHeld(client)) return this.postpone(client);
     client.connection.resumeReading();
     this.#server.processInput(client);
   }

@@ -6,7 +6,7 @@
  */
 import type { Database } from "../keyspace/database.ts";
 import { blockThread } from "../io/clock.ts";
-import { StorageError } from "../io/storage.ts";
+import { type FileHandle, StorageError } from "../io/storage.ts";
 import { type Address, CONTROL } from "../memory/mod.ts";
 import { AofLog } from "../persistence/aof/aof_log.ts";
 import { ManifestUncertainError } from "../persistence/aof/aof_manifest.ts";
@@ -20,11 +20,13 @@ import {
   type SnapshotJob,
   type SnapshotResult,
 } from "../persistence/snapshot/snapshot_job.ts";
-import { LoadFailedError, Loading } from "./loading.ts";
+import type { LazyFree } from "../keyspace/lazy_free.ts";
+import { LoadFailedError, Loading, type RdbFileLoad } from "./loading.ts";
 import type { Server } from "./server.ts";
 import type { SnapshotSpawner } from "./system.ts";
 
 const BGSAVE_RETRY_MS = 5000;
+const FREED_BLOCKS_PER_STEP = 1024;
 const MISCONF_RDB =
   "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the " +
   "data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails " +
@@ -61,6 +63,10 @@ export class Persistence {
   #lastAofCowBytes = 0;
   #saveScheduled = false;
   #rewriteScheduled = false;
+  /** The running save is for replicas, and goes to a file of its own. */
+  #isForReplicas = false;
+  /** The log is off while a master's data set takes the place of the one it is about. */
+  #isLogSuspended = false;
 
   constructor(server: Server, spawnChild: SnapshotSpawner) {
     this.#server = server;
@@ -109,6 +115,7 @@ export class Persistence {
     this.#removeOrphans();
     if (server.isStopped) return;
     this.#child.prepare();
+    server.replication.start();
   }
 
   async #startWithLog(seconds: () => string): Promise<void> {
@@ -168,7 +175,7 @@ export class Persistence {
     const { storage, settings, log } = this.#server;
     const orphans: string[] = [];
     for (const name of listed(storage, settings.dir)) {
-      if (/^temp-[0-9]+(-child|-old)?\.rdb$/.test(name)) orphans.push(`${settings.dir}/${name}`);
+      if (/^temp-[0-9]+(-child|-old|-sync|-received)?\.rdb$/.test(name)) orphans.push(`${settings.dir}/${name}`);
     }
     if (settings.appendonly) {
       const known = new Set([...this.aof.manifest.files, ...this.aof.manifest.history].map((file) => file.name));
@@ -245,7 +252,8 @@ export class Persistence {
 
   /** SAVE: on this thread, while everybody waits. Null when it is durable, else why not. */
   save(): string | null {
-    if (this.#running === "rdb" && !this.#cancelled) return "Background save already in progress";
+    const isSaving = this.#running === "rdb" && !this.#cancelled && !this.#isForReplicas;
+    if (isSaving) return "Background save already in progress";
     return this.#savedAt(this.#savePath, this.#runInline(this.#job("rdb", this.#savePath, false)));
   }
 
@@ -293,12 +301,13 @@ export class Persistence {
     this.#saveScheduled = false;
     this.#lastTryMs = server.nowMs();
     this.#dirtyAtStart = server.keyspace.dirty;
-    this.#startChild("rdb", this.#job("rdb", this.#tempRdbPath, false, true), (result) => this.#saveEnded(result));
+    this.#startChild("rdb", this.#job("rdb", this.#tempRdbPath, false, true), (result) => void this.#saveEnded(result));
     server.log.notice(`Background saving started by pid ${server.system.pid}`);
     return { status: "Background saving started" };
   }
 
-  #saveEnded(result: SnapshotResult): void {
+  /** Null when it is durable, else why not. */
+  #saveEnded(result: SnapshotResult): string | null {
     const server = this.#server;
     this.#lastRdbCowBytes = server.memory.cow.copiedBytes;
     this.#lastBgsaveMs = server.nowMs() - this.#startedMs;
@@ -327,6 +336,7 @@ export class Persistence {
     }
     this.#cancelled = false;
     server.updateGates();
+    return error;
   }
 
   #cancelled = false;
@@ -380,11 +390,86 @@ export class Persistence {
     }
   }
 
-  /** Calls a running save off: FLUSHALL. */
+  /** Calls a running save off: FLUSHALL. What replicas wait for stays good: they will get the FLUSHALL too. */
   cancelSave(): void {
-    if (this.#running !== "rdb") return;
+    if (this.#running !== "rdb" || this.#isForReplicas) return;
     this.#cancelled = true;
     this.#child.cancel();
+  }
+
+  // ---- replication ---------------------------------------------------------------------------------------------
+
+  /** Where what a master sends goes until it is whole. */
+  get receivedPath(): string {
+    return `${this.#server.settings.dir}/temp-${this.#server.system.pid}-received.rdb`;
+  }
+
+  /**
+   * Begins a save for replicas; false when it cannot begin now. `ended` gets the open file, or null and why there is none. The file is
+   * the dump, or (repl-diskless-sync) one of its own that has no name any more.
+   */
+  startReplicationSave(ended: (file: FileHandle | null, error: string) => void): boolean {
+    const server = this.#server, { settings, system } = server;
+    if (this.#running !== "none" || server.dispatcher.isInTransaction || this.aof.rewriteInProgress) return false;
+    this.#isForReplicas = settings.replDisklessSync;
+    const path = this.#isForReplicas ? `${settings.dir}/temp-${system.pid}-sync.rdb` : this.#tempRdbPath;
+    this.#lastTryMs = server.nowMs();
+    this.#dirtyAtStart = server.keyspace.dirty;
+    this.#startChild("rdb", this.#job("rdb", path, false, true), (result) => {
+      const isForReplicas = this.#isForReplicas;
+      this.#isForReplicas = false;
+      const error = isForReplicas ? (result.ok ? null : result.error) : this.#saveEnded(result);
+      if (error !== null) return ended(null, error);
+      this.#openForReplicas(isForReplicas ? path : this.#rdbPath, isForReplicas, ended);
+    });
+    return true;
+  }
+
+  #openForReplicas(path: string, removeName: boolean, ended: (file: FileHandle | null, error: string) => void): void {
+    const { storage } = this.#server;
+    let file: FileHandle;
+    try {
+      file = storage.open(path, "read");
+      if (removeName) storage.remove(path);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      return ended(null, error.message);
+    }
+    ended(file, "");
+  }
+
+  /**
+   * Puts a file that a master sent in the place of all data, as the dump too, and starts the log anew from it. Returns the database that
+   * the master's stream has selected. @throws {LoadFailedError | StorageError} (rejects), with no data left
+   */
+  async replaceDataSet(path: string): Promise<number> {
+    const server = this.#server, { log, keyspace, settings } = server;
+    this.cancelSave();
+    if (this.aof.state !== "off") this.#isLogSuspended = true, this.setAppendonly(false);
+    const error = this.#publishRdb(path);
+    if (error !== null) throw new LoadFailedError(`Cannot rename what the master sent: ${error}`);
+    log.notice("MASTER <-> REPLICA sync: Flushing old data");
+    for (const db of keyspace.databases) keyspace.empty(db, true);
+    log.notice("MASTER <-> REPLICA sync: Loading DB in memory");
+    try {
+      const load = this.loading.openRdb(this.#rdbPath, false);
+      if (load === null) throw new LoadFailedError("What the master sent is gone");
+      await this.loading.inSlices(settings.replicaLazyFlush ? load : new LoadIntoEmptied(load, keyspace.lazyFree));
+    } catch (error) {
+      for (const db of keyspace.databases) keyspace.empty(db, true);
+      throw error;
+    }
+    keyspace.dirty = 0;
+    this.lastSaveMs = server.nowMs();
+    this.restoreLog();
+    return this.loading.lastStreamDatabase;
+  }
+
+  /** The log goes on, if it was on before a synchronization turned it off. */
+  restoreLog(): void {
+    if (!this.#isLogSuspended) return;
+    this.#isLogSuspended = false;
+    if (this.#server.settings.appendonly) this.setAppendonly(true);
   }
 
   // ---- rewriting -----------------------------------------------------------------------------------------------
@@ -492,6 +577,7 @@ export class Persistence {
       server.memory.endSnapshot();
       if (server.isStopped) return;
       ended(result);
+      server.replication.replicas.startWaiting();
       server.network.requestTurnEnd();
     });
   }
@@ -519,6 +605,7 @@ export class Persistence {
       image,
       databases,
       isAofBase,
+      replication: isAofBase ? null : server.replication.position,
       functions: this.functions.codes,
       nowMs: server.nowMs(),
       usedMemoryBytes: server.usedMemoryBytes,
@@ -601,15 +688,15 @@ export class Persistence {
     if (this.aof.state === "on") this.aof.flush();
     this.aof.forgetManifest();
     for (const db of server.keyspace.databases) server.keyspace.empty(db, false);
-    const sink = server.propagator.sink;
-    server.propagator.sink = null;
+    const { sink, stream } = server.propagator;
+    server.propagator.sink = server.propagator.stream = null;
     try {
       return this.#loadNow(() => {
         this.loading.resetReplay();
         this.loading.atOnce(this.loading.openAof(this.loading.readManifest()));
       });
     } finally {
-      server.propagator.sink = sink;
+      server.propagator.sink = sink, server.propagator.stream = stream;
     }
   }
 
@@ -745,6 +832,29 @@ export class Persistence {
       ["loading_loaded_perc", (share * 100).toFixed(2)],
       ["loading_eta_seconds", eta],
     ];
+  }
+}
+
+/** Frees what was there before, in the same slices, before it loads: a replica need not have room for two data sets. */
+class LoadIntoEmptied {
+  readonly #load: RdbFileLoad;
+  readonly #old: LazyFree;
+
+  constructor(load: RdbFileLoad, old: LazyFree) {
+    this.#load = load, this.#old = old;
+  }
+
+  get loadedBytes(): number {
+    return this.#load.loadedBytes;
+  }
+
+  get totalBytes(): number {
+    return this.#load.totalBytes;
+  }
+
+  step(budgetBytes: number): boolean {
+    if (!this.#old.isIdle) return this.#old.step(FREED_BLOCKS_PER_STEP), false;
+    return this.#load.step(budgetBytes);
   }
 }
 

@@ -1,8 +1,8 @@
 /**
- * Turns executed commands into what the AOF must hold.
+ * Turns executed commands into what the AOF must hold, and replicas must get: the same.
  *
  * A unit is what must be applied whole: one command with what it caused (expired keys' DELs, …), or a transaction. The commands of a
- * unit are encoded as RESP into one scratch buffer; at its end they go to the log, between MULTI and EXEC when there are several.
+ * unit are encoded as RESP into one scratch buffer; at its end they go to the log and the stream, between MULTI and EXEC when there are several.
  */
 import { assert } from "../base/assert.ts";
 import { ascii, utf8Encode } from "../base/bytes.ts";
@@ -26,8 +26,10 @@ const REPLACED_MAX = 4, REPLACED_BYTES_MAX = 64;
 const STAR = 0x2a, DOLLAR = 0x24, CR = 13, LF = 10;
 
 export class Propagator implements Propagation {
-  /** Where to; null while nothing is logged. */
+  /** The log; null while nothing is logged. */
   sink: LogSink | null = null;
+  /** The replication stream; null while there is none, and on a replica, whose stream is its master's. */
+  stream: LogSink | null = null;
   #bytes = new Uint8Array(SCRATCH_BYTES_START);
   #length = 0;
   /** End of each command in the scratch buffer, and its database. */
@@ -51,7 +53,7 @@ export class Propagator implements Propagation {
   }
 
   replaceArgument(index: number, bytes: Uint8Array, length: number): void {
-    if (this.sink === null) return;
+    if (!this.isWanted) return;
     const at = this.#argumentCount++;
     assert(at < REPLACED_MAX && length <= REPLACED_BYTES_MAX, "few and short arguments are replaced");
     this.#argumentIndexes[at] = index, this.#argumentLengths[at] = length;
@@ -59,7 +61,7 @@ export class Propagator implements Propagation {
   }
 
   get isWanted(): boolean {
-    return this.sink !== null;
+    return this.sink !== null || this.stream !== null;
   }
 
   suppress(): void {
@@ -81,7 +83,7 @@ export class Propagator implements Propagation {
 
   /** The command is done; `changed` says whether it changed data. */
   endCommand(args: Args, changed: boolean): void {
-    if (this.sink === null || this.#replaced || this.#suppressed || !(changed || this.#forced)) return;
+    if (!this.isWanted || this.#replaced || this.#suppressed || !(changed || this.#forced)) return;
     if (args.rawEnd > args.rawStart && this.#argumentCount === 0) this.#verbatim(args);
     else this.#encodeArgs(args);
     this.#close(this.#db);
@@ -89,23 +91,26 @@ export class Propagator implements Propagation {
 
   /** The unit is over: its commands go to the log. True when there were any. */
   endUnit(): boolean {
-    const count = this.#ends.length, sink = this.sink;
-    if (count === 0) return false;
-    if (sink !== null) {
-      if (count > 1) sink.append(this.#databases[0], MULTI, 0, MULTI.length);
-      for (let i = 0, start = 0; i < count; start = this.#ends[i++]) {
-        sink.append(this.#databases[i], this.#bytes, start, this.#ends[i]);
-      }
-      if (count > 1) sink.append(this.#databases[count - 1], EXEC, 0, EXEC.length);
-    }
+    if (this.#ends.length === 0) return false;
+    if (this.sink !== null) this.#deliver(this.sink);
+    if (this.stream !== null) this.#deliver(this.stream);
     this.#length = this.#ends.length = this.#databases.length = 0;
     if (this.#bytes.length > SCRATCH_BYTES_KEPT) this.#bytes = new Uint8Array(SCRATCH_BYTES_START);
     return true;
   }
 
+  #deliver(sink: LogSink): void {
+    const count = this.#ends.length;
+    if (count > 1) sink.append(this.#databases[0], MULTI, 0, MULTI.length);
+    for (let i = 0, start = 0; i < count; start = this.#ends[i++]) {
+      sink.append(this.#databases[i], this.#bytes, start, this.#ends[i]);
+    }
+    if (count > 1) sink.append(this.#databases[count - 1], EXEC, 0, EXEC.length);
+  }
+
   /** Adds a command of its own to the unit: the DEL of an expired key. */
   also(db: number, parts: readonly Part[]): void {
-    if (this.sink === null) return;
+    if (!this.isWanted) return;
     this.#header(STAR, parts.length);
     for (const part of parts) {
       const bytes = typeof part === "string" ? utf8Encode(part) : typeof part === "number" ? integerBytes(part) : part;

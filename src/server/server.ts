@@ -42,7 +42,7 @@ import type { Args } from "../resp/args.ts";
 import { PARSE } from "../resp/request_parser.ts";
 import { Blocking } from "./blocking.ts";
 import { MigrateLinks } from "./migrate_link.ts";
-import { Client, type ClientHost } from "./client.ts";
+import { Client, type ClientHost, REPLY_MODE } from "./client.ts";
 import { ClientCron } from "./client_cron.ts";
 import { ClientMemory } from "./client_memory.ts";
 import { adminCommands } from "./commands/mod.ts";
@@ -57,6 +57,7 @@ import type { Log } from "./log.ts";
 import { Pause } from "./pause.ts";
 import { Persistence } from "./persistence.ts";
 import { Propagator } from "./propagation.ts";
+import { Replication } from "./replication/replication.ts";
 import { Shutdown } from "./shutdown.ts";
 import { Slowlog } from "./slowlog.ts";
 import { Statistics } from "./statistics.ts";
@@ -78,7 +79,18 @@ export interface ServerOptions {
 }
 
 /** Bits of `gates`: why a command may have to be looked at before it runs. */
-const GATE = { auth: 1, loading: 2, diskError: 4, memory: 8, pause: 16, replicas: 32 } as const;
+const GATE = {
+  auth: 1,
+  loading: 2,
+  diskError: 4,
+  memory: 8,
+  pause: 16,
+  fewReplicas: 32,
+  isReplica: 64,
+  hasReplicas: 128,
+} as const;
+/** What a replica's own connection is not for. */
+const KEYSPACE_FLAGS = FLAG.write | FLAG.readonly | FLAG.mayReplicate;
 /** A slow log threshold below this needs every command timed by itself. */
 const TIMED_TOGETHER_US = 1000;
 /** Requests of one client that run before others get their turn. */
@@ -110,6 +122,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   readonly pause: Pause;
   readonly blocking: Blocking;
   readonly migrateLinks: MigrateLinks;
+  readonly replication: Replication;
   readonly eviction: Eviction;
   readonly statistics: Statistics = new Statistics();
   readonly slowlog: Slowlog = new Slowlog();
@@ -118,8 +131,6 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   readonly monitors: Set<Client> = new Set();
   readonly startedMs: number;
   readonly runId: string;
-  /** Replication id, 40 hexadecimal digits; DEBUG CHANGE-REPL-ID makes a new one. */
-  replicationId: string;
   readonly unixTime: UnixMicroseconds;
   /** The client whose command is executing. */
   currentClient: Client | null = null;
@@ -140,7 +151,6 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.network = options.network, this.system = options.system;
     this.startedMs = this.clock.nowMs();
     this.runId = randomHex(this.randomness, 40);
-    this.replicationId = randomHex(this.randomness, 40);
     this.unixTime = new UnixMicroseconds(this.clock);
     const { memory, allocator } = this.#createMemory();
     this.memory = memory, this.allocator = allocator;
@@ -152,6 +162,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
       random: (below) => this.randomness.below(below),
     });
     registerTypes(this.keyspace);
+    this.replication = new Replication(this);
     this.table = new CommandTable([
       stringCommands,
       bitmapCommands,
@@ -234,6 +245,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.cron.stop();
     this.blocking.stop();
     this.migrateLinks.closeAll();
+    this.replication.stop();
     this.persistence.terminate();
     for (const listener of this.#listeners.values()) listener.close();
     for (const client of [...this.clients.values()]) client.close();
@@ -286,7 +298,12 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.timesEachCommand = this.latency.thresholdMs > 0 || (slow >= 0 && slow < TIMED_TOGETHER_US);
     this.slowlog.trim(settings.slowlogMaxLen);
     this.log.level = settings.loglevel;
-    for (const client of this.clients.values()) client.parser.bulkBytesMax = settings.protoMaxBulkBytes;
+    for (const client of this.clients.values()) {
+      if (!client.isMaster) client.parser.bulkBytesMax = settings.protoMaxBulkBytes;
+    }
+    this.replication.stream.trim();
+    this.replication.replicas.countGood();
+    this.updateExpiry();
     this.clientMemory.settingsChanged();
     this.updateGates();
   }
@@ -342,6 +359,17 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     return client;
   }
 
+  /** Makes a client the one that applies what the master sends: it may do everything, and is replied nothing. */
+  adoptMaster(client: Client, database: number): void {
+    client.isMaster = client.authenticated = true;
+    client.db = this.keyspace.databases[database] ?? client.db;
+    client.replyMode = REPLY_MODE.off;
+    client.parser.unauthenticated = false;
+    client.parser.bulkBytesMax = Number.MAX_SAFE_INTEGER;
+    this.clientMemory.limitOutput(client);
+    this.updateGates();
+  }
+
   /** A client that is not connected: commands of a log run as it. */
   createReplayClient(): Client {
     const client = new Client(0, NO_CONNECTION, this.keyspace.databases[0], this);
@@ -356,6 +384,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.pause.resumeReady();
     if (this.blocking.hasReady) this.blocking.serveReady();
     this.blocking.resumeReleased();
+    this.replication.beforeReplies();
     if (this.persistence.beforeReplies()) this.#sendReplies();
     this.clientMemory.evict();
   }
@@ -397,6 +426,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.unwatchAll(client);
     this.pause.forget(client);
     this.blocking.forget(client);
+    this.replication.clientClosed(client);
     if (!client.authenticated) this.updateGates();
   }
 
@@ -406,6 +436,29 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
 
   processInput(client: Client): void {
     if (client.waiting !== null) return this.#limitQueryBuffer(client);
+    if (!client.isMaster) return this.#process(client);
+    this.#withoutExpiry(() => this.#process(client));
+    this.replication.master?.applied();
+  }
+
+  /** Runs a request that was held back; false when it has to wait again. */
+  executeHeld(client: Client): boolean {
+    if (!client.isMaster) return this.dispatcher.execute(client);
+    return this.#withoutExpiry(() => this.dispatcher.execute(client));
+  }
+
+  /** What a master sends finds the keys that it found, whatever time it is here. */
+  #withoutExpiry<T>(run: () => T): T {
+    const { keyspace } = this, before = keyspace.expiryEnabled;
+    keyspace.expiryEnabled = false;
+    try {
+      return run();
+    } finally {
+      keyspace.expiryEnabled = before;
+    }
+  }
+
+  #process(client: Client): void {
     const parser = client.parser, before = parser.start;
     this.currentClient = client;
     this.clientMemory.count(client);
@@ -447,7 +500,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   }
 
   #limitQueryBuffer(client: Client): void {
-    if (client.parser.end - client.parser.start > this.settings.clientQueryBufferLimitBytes) {
+    if (!client.isMaster && client.parser.end - client.parser.start > this.settings.clientQueryBufferLimitBytes) {
       this.log.warning(`Closing client that reached max query buffer length: ${this.describe(client)}`);
       client.close();
     }
@@ -480,6 +533,11 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     return this.persistence.aof.appendedBytes;
   }
 
+  logged(client: Client): void {
+    client.logPosition = this.logPosition();
+    client.streamOffset = this.replication.stream.offset;
+  }
+
   commandTimeMs(nowUs: number): number {
     if (this.#turnBaseMs === 0 || nowUs - this.#turnBaseUs > 100_000) {
       this.#turnBaseMs = this.clock.nowMs(), this.#turnBaseUs = nowUs;
@@ -505,12 +563,24 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     if (this.persistence?.writeRefusal() !== null) gates |= GATE.diskError;
     if (this.settings.maxmemoryBytes > 0) gates |= GATE.memory;
     if (this.pause?.isActive) gates |= GATE.pause;
-    if (this.settings.minReplicasToWrite > 0) gates |= GATE.replicas;
+    if (this.settings.minReplicasToWrite > 0) gates |= GATE.fewReplicas;
+    if (this.replication?.isReplica) gates |= GATE.isReplica;
+    if (this.replication?.replicas.all.size > 0) gates |= GATE.hasReplicas;
     this.gates = gates;
+  }
+
+  /** Whether keys expire by the clock: not in a pause, and not on a replica, whose master says when they do. */
+  get mayExpire(): boolean {
+    return !this.pause.isActive && !this.replication.isReplica;
+  }
+
+  updateExpiry(): void {
+    this.keyspace.expiryPaused = !this.mayExpire;
   }
 
   refusalNow(client: Client, command: Command, flags: number, _args: Args): string | null {
     const gates = this.gates;
+    if (client.isMaster) return (gates & GATE.pause) !== 0 && this.pause.holds(flags) ? POSTPONE : null;
     if ((gates & GATE.memory) !== 0 && !this.eviction.makeRoom() && this.#needsMemory(client, command, flags)) {
       return ERROR.oom;
     }
@@ -518,11 +588,25 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
       const refusal = this.persistence.writeRefusal();
       if (refusal !== null) return refusal;
     }
-    if ((gates & GATE.replicas) !== 0 && (flags & FLAG.write) !== 0) {
-      return "NOREPLICAS Not enough good replicas to write.";
+    if ((gates & (GATE.fewReplicas | GATE.isReplica)) !== 0) {
+      const refusal = this.#refusalOfRole(flags);
+      if (refusal !== null) return refusal;
     }
     if ((gates & GATE.loading) !== 0 && (flags & FLAG.loading) === 0) return ERROR.loading;
+    if ((gates & GATE.hasReplicas) !== 0 && client.isReplica && (flags & KEYSPACE_FLAGS) !== 0) {
+      return "Replica can't interact with the keyspace";
+    }
     if ((gates & GATE.pause) !== 0 && this.pause.holds(flags)) return POSTPONE;
+    return null;
+  }
+
+  #refusalOfRole(flags: number): string | null {
+    const { replication, settings } = this, isWrite = (flags & FLAG.write) !== 0;
+    if (!replication.isReplica) return isWrite && !replication.replicas.areEnough ? ERROR.noReplicas : null;
+    if (isWrite && settings.replicaReadOnly) return ERROR.readOnly;
+    if (!replication.isLinkUp && !settings.replicaServeStaleData && (flags & FLAG.stale) === 0) return ERROR.masterDown;
+    // A write of a client's own must not meet a key that is there and reads as missing.
+    this.keyspace.expiryPaused = !isWrite || this.pause.isActive;
     return null;
   }
 
@@ -595,6 +679,14 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     return this.persistence.isLoading;
   }
 
+  get mustObey(): boolean {
+    return this.persistence.isLoading || this.currentClient?.isMaster === true;
+  }
+
+  get keepsPast(): boolean {
+    return this.persistence.isLoading || this.replication.isReplica;
+  }
+
   get lazyExpire(): boolean {
     return this.settings.lazyfreeLazyExpire;
   }
@@ -659,7 +751,8 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   /** A client as CLIENT LIST shows it. */
   describe(client: Client): string {
     const nowMs = this.clock.nowMs(), connection = client.connection, parser = client.parser;
-    const flags = (client.isMonitor ? "O" : "") + (client.queue !== null ? "x" : "") +
+    const flags = (client.isReplica ? "S" : "") + (client.isMaster ? "M" : "") + (client.isMonitor ? "O" : "") +
+      (client.queue !== null ? "x" : "") +
       (client.postponed || client.waiting !== null ? "b" : "") +
       (client.watchFailed ? "d" : "") + (client.closeAfterReply ? "c" : "") + (connection.isUnix ? "U" : "") +
       (client.noEvict ? "e" : "");
@@ -669,7 +762,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     const argumentBytes = client === this.currentClient || client.postponed || parser.isMidRequest
       ? parser.args.totalBytes
       : 0;
-    const { overflowBytes, unsentBytes, baseBytes } = client.reply;
+    const { unsentBytes, baseBytes } = client.reply, overflowBytes = client.overflowBytes;
     const seconds = (since: number) => Math.max(0, Math.floor((nowMs - since) / 1000));
     return `id=${client.id} addr=${connection.remoteAddress} laddr=${connection.localAddress} fd=${connection.fd} ` +
       `name=${client.name} age=${seconds(client.createdMs)} idle=${seconds(client.lastInteractionMs)} flags=${
@@ -678,7 +771,9 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
       `db=${client.db.index} sub=0 psub=0 ssub=0 multi=${client.queue === null ? -1 : client.queue.length} ` +
       `qbuf=${inputBytes} qbuf-free=${freeBytes} ` +
       `argv-mem=${argumentBytes} multi-mem=${client.queueBytes} rbs=${baseBytes} ` +
-      `rbp=${client.reply.peakBytes} obl=${unsentBytes - overflowBytes} oll=${overflowBytes > 0 ? 1 : 0} ` +
+      `rbp=${client.reply.peakBytes} obl=${unsentBytes - client.reply.overflowBytes} oll=${
+        overflowBytes > 0 ? 1 : 0
+      } ` +
       `omem=${overflowBytes} tot-mem=${client.memoryBytes + argumentBytes} ` +
       `events=r cmd=${client.lastCommand?.fullName ?? "NULL"} user=default redir=-1 resp=${client.reply.protocol}`;
   }
@@ -687,12 +782,12 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   get usedMemoryBytes(): number {
     let bytes = this.allocator.liveBytes + this.memory.frameBytes + this.persistence.aof.bufferBytes;
     for (const db of this.keyspace.databases) bytes += db.expiry.bytes;
-    return bytes + this.clientMemory.bytes;
+    return bytes + this.clientMemory.bytes + this.replication.replicas.keptBytes;
   }
 
-  /** The part that eviction looks at: not what the log's buffer has grown by, or evicting (which logs DELs) would feed on itself. */
+  /** The part that eviction looks at: not what the buffers of log and replicas have grown by, or evicting (which logs DELs) would feed on itself. */
   get evictableBytes(): number {
-    return this.usedMemoryBytes - this.persistence.aof.surplusBytes;
+    return this.usedMemoryBytes - this.persistence.aof.surplusBytes - this.replication.replicas.surplusBytes;
   }
 }
 

@@ -4,6 +4,11 @@ export class Statistics {
   connectionsRejected = 0;
   inputBytes = 0;
   outputBytes = 0;
+  replicationInputBytes = 0;
+  replicationOutputBytes = 0;
+  fullSyncs = 0;
+  partialSyncs = 0;
+  partialSyncsRefused = 0;
   forks = 0;
   /** Time the last freeze took, µs. */
   latestForkUs = 0;
@@ -22,6 +27,8 @@ export class Statistics {
   readonly operations: RateSampler = new RateSampler();
   readonly input: RateSampler = new RateSampler();
   readonly output: RateSampler = new RateSampler();
+  readonly replicationInput: RateSampler = new RateSampler();
+  readonly replicationOutput: RateSampler = new RateSampler();
   peakMemoryBytes = 0;
   peakMemoryMs = 0;
 
@@ -37,7 +44,10 @@ export class Statistics {
       this.connectionsRejected =
       this.inputBytes =
       this.outputBytes =
+      this.replicationInputBytes =
+      this.replicationOutputBytes =
         0;
+    this.fullSyncs = this.partialSyncs = this.partialSyncsRefused = 0;
     this.expiredStalePercentage = this.latestForkUs = 0;
     this.forks =
       this.forkUsTotal =
@@ -51,7 +61,8 @@ export class Statistics {
       this.aclAccessDeniedAuth =
         0;
     this.errors.clear();
-    this.operations.reset(), this.input.reset(), this.output.reset();
+    for (const rate of [this.operations, this.input, this.output]) rate.reset();
+    this.replicationInput.reset(), this.replicationOutput.reset();
   }
 }
 

@@ -11,6 +11,7 @@ import { I64 } from "../../base/integer.ts";
 import { type Address, NONE } from "../../memory/mod.ts";
 import { lfuStamp, lruStamp } from "../../keyspace/access_clock.ts";
 import { BulkLoad, DuplicateKeyError } from "../../keyspace/bulk_load.ts";
+import { EXPIRES_AT_MS_MAX } from "../../keyspace/entry.ts";
 import { type Keyspace, NO_EXPIRY } from "../../keyspace/keyspace.ts";
 import { type FunctionLibraries, preReleaseCode } from "./function_libraries.ts";
 import { moduleName, skipModuleValue } from "./module_data.ts";
@@ -58,6 +59,8 @@ export class RdbLoad {
   #checksumVersion = false;
   #idleSeconds = -1;
   #frequency = -1;
+  /** The database that a master's stream had selected where the file was cut. */
+  streamDatabase = 0;
   readonly #module = new I64();
 
   constructor(path: string, readAt: ReadAt, totalBytes: number, options: RdbLoadOptions) {
@@ -187,7 +190,8 @@ export class RdbLoad {
       this.#options.log(`RDB age ${age} seconds`);
     } else if (name === "used-mem") {
       this.#options.log(`RDB memory usage when created ${(Number(value) / 1024 / 1024).toFixed(2)} Mb`);
-    } else if (name === "aof-preamble" && Number(value) !== 0) this.#options.log("RDB has an AOF tail");
+    } else if (name === "repl-stream-db") this.streamDatabase = Math.max(0, Number(value));
+    else if (name === "aof-preamble" && Number(value) !== 0) this.#options.log("RDB has an AOF tail");
     else if (name === "aof-base" && Number(value) !== 0) this.#options.log("RDB is base AOF");
   }
 
@@ -304,7 +308,7 @@ export class RdbLoad {
 
 /** A time to live as an entry keeps it: -1 is none in the file too; another negative time has passed long ago. */
 function expiryOf(atMs: number): number {
-  return atMs === -1 ? NO_EXPIRY : Math.max(0, atMs);
+  return atMs === -1 ? NO_EXPIRY : Math.min(Math.max(0, atMs), EXPIRES_AT_MS_MAX);
 }
 
 function copyBytes(source: Uint8Array, sourceAt: number, target: Uint8Array, length: number): void {

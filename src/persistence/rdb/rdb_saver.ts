@@ -25,6 +25,8 @@ export interface SaveOptions {
   readonly usedMemoryBytes: number;
   /** The file is the base of an AOF. */
   readonly isAofBase: boolean;
+  /** Where the data is in a replication stream; null when there is none. */
+  readonly replication: { readonly database: number; readonly id: string; readonly offset: number } | null;
   /** Unix time that a base of commands begins with (aof-timestamp-enabled), or null. */
   readonly timestampSeconds: number | null;
   /** What is kept of accesses: with an eviction policy that needs it. */
@@ -70,6 +72,12 @@ function writeAux(writer: RdbWriter, options: SaveOptions): void {
   aux(writer, "redis-bits", "64");
   aux(writer, "ctime", String(Math.floor(options.nowMs / 1000)));
   aux(writer, "used-mem", String(options.usedMemoryBytes));
+  const { replication } = options;
+  if (replication !== null) {
+    aux(writer, "repl-stream-db", String(replication.database));
+    aux(writer, "repl-id", replication.id);
+    aux(writer, "repl-offset", String(replication.offset));
+  }
   aux(writer, "aof-base", options.isAofBase ? "1" : "0");
 }
 

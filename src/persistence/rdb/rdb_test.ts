@@ -92,6 +92,7 @@ function saved(
         nowMs: NOW_MS,
         usedMemoryBytes: 1000,
         isAofBase: false,
+        replication: null,
         timestampSeconds: null,
         access,
         lfuDecayMinutes: 1,

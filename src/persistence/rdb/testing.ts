@@ -42,6 +42,7 @@ export function saveOptions(keyspace: Keyspace, options: Partial<SaveOptions> = 
     nowMs: NOW_MS,
     usedMemoryBytes: 1000,
     isAofBase: false,
+    replication: null,
     timestampSeconds: null,
     access: "none",
     functions: [],

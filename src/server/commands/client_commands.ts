@@ -6,7 +6,7 @@ import type { Server } from "../server.ts";
 import { setClientName } from "./connection.ts";
 import { help } from "./help.ts";
 
-/** Kinds of clients by the names that LIST and KILL take; this server has only normal ones. */
+/** Kinds of clients by the names that LIST and KILL take; nobody subscribes to anything here. */
 const CLIENT_TYPES: readonly string[] = ["normal", "slave", "replica", "pubsub", "master"];
 const ID_ERROR = "client-id should be greater than 0";
 
@@ -15,8 +15,7 @@ interface KillFilter {
   id: number | null;
   address: string | null;
   localAddress: string | null;
-  /** False when a type is asked for that no client has. */
-  anyType: boolean;
+  type: string | null;
   skipMe: boolean;
 }
 
@@ -34,7 +33,7 @@ export function clientCommands(server: Server): Handlers {
     if (args.count === 2) return replyClients(ctx, server.clients.values());
     if (args.count === 4 && args.equalsIgnoreCase(2, "type")) {
       const type = clientType(ctx, 3);
-      if (type !== null) replyClients(ctx, type === "normal" ? server.clients.values() : []);
+      if (type !== null) replyClients(ctx, [...server.clients.values()].filter((client) => isOfType(client, type)));
       return;
     }
     if (args.count > 3 && args.equalsIgnoreCase(2, "id")) return listByIds(ctx);
@@ -103,7 +102,7 @@ export function clientCommands(server: Server): Handlers {
         return filter.id >= 1;
       case "type": {
         const type = clientType(ctx, index + 1);
-        if (type !== "normal") filter.anyType = false;
+        filter.type = type;
         return type !== null;
       }
       case "addr":
@@ -204,12 +203,17 @@ export function clientCommands(server: Server): Handlers {
 
 /** All clients at an address (all when null), the caller included. */
 function addressFilter(address: string | null): KillFilter {
-  return { id: null, address, localAddress: null, anyType: true, skipMe: false };
+  return { id: null, address, localAddress: null, type: null, skipMe: false };
+}
+
+function isOfType(client: Client, type: string): boolean {
+  if (client.isReplica) return type === "slave" || type === "replica";
+  return type === (client.isMaster ? "master" : "normal");
 }
 
 function isMeant(client: Client, me: Client, filter: KillFilter): boolean {
   const { connection } = client;
-  return (filter.id === null || client.id === filter.id) && filter.anyType &&
+  return (filter.id === null || client.id === filter.id) && (filter.type === null || isOfType(client, filter.type)) &&
     (filter.address === null || connection.remoteAddress === filter.address) &&
     (filter.localAddress === null || connection.localAddress === filter.localAddress) &&
     !(filter.skipMe && client === me);

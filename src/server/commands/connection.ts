@@ -100,7 +100,7 @@ export function connectionCommands(server: Server): Handlers {
     reply.text("proto"), reply.integer(reply.protocol);
     reply.text("id"), reply.integer(client.id);
     reply.text("mode"), reply.text("standalone");
-    reply.text("role"), reply.text("master");
+    reply.text("role"), reply.text(server.replication.isReplica ? "replica" : "master");
     reply.text("modules"), reply.startArray(0);
   }
 

@@ -30,7 +30,7 @@ import { REPLY_PEAK_RESET_MS } from "../client_cron.ts";
 import { dictReport } from "../dict_report.ts";
 import { listpackReport } from "../listpack_report.ts";
 import { quicklistReport } from "../quicklist_report.ts";
-import { randomHex, type Server } from "../server.ts";
+import type { Server } from "../server.ts";
 import { rewriteConfigFile } from "./config_commands.ts";
 import { help } from "./help.ts";
 import { debugProtocol } from "./debug_protocol.ts";
@@ -129,7 +129,7 @@ export function debugCommands(server: Server): Handlers {
 
   function changeReplicationId(ctx: CommandContext): void {
     server.log.warning("Changing replication IDs after receiving DEBUG change-repl-id");
-    server.replicationId = randomHex(server.randomness, 40);
+    server.replication.changeId();
     ctx.reply.ok();
   }
 

@@ -1,11 +1,13 @@
 /**
- * INFO: Redis 7.0's sections, fields and order. What this server does not have (replicas, modules, scripts, …) is reported as none.
+ * INFO: Redis 7.0's sections, fields and order. What this server does not have (modules, scripts, …) is reported as none.
  * A section is a list of [field, value]; how they are joined to text is the affair of `infoText` alone.
  */
 import type { CommandContext, Handlers } from "../../commands/context.ts";
 import { lruStamp } from "../../keyspace/access_clock.ts";
 import type { LatencyHistogram } from "../latency_histogram.ts";
 import { humanBytes, memoryFigures, percentOf, ratio } from "../memory_figures.ts";
+import type { MasterLink } from "../replication/master_link.ts";
+import { REPLICA_STATE_NAMES, type ReplicaLink } from "../replication/replica_link.ts";
 import { REDIS_VERSION, type Server } from "../server.ts";
 
 type Field = readonly [name: string, value: string | number];
@@ -19,7 +21,6 @@ interface Section {
   readonly fields: (server: Server) => readonly Field[];
 }
 
-const NO_ID = "0".repeat(40);
 const SECONDS_PER_DAY = 86400;
 
 const SECTIONS: readonly Section[] = [
@@ -103,7 +104,7 @@ function shutdownFields(server: Server): Field[] {
 
 function clientsFields(server: Server): Field[] {
   return [
-    ["connected_clients", server.clients.size],
+    ["connected_clients", server.clients.size - server.replication.replicas.all.size],
     ["cluster_connections", 0],
     ["maxclients", server.settings.maxclients],
     ["client_recent_max_input_buffer", server.clientCron.recentInputBytesMax],
@@ -115,7 +116,7 @@ function clientsFields(server: Server): Field[] {
 }
 
 function memoryFields(server: Server): Field[] {
-  const figures = memoryFigures(server), { settings, system, keyspace } = server;
+  const figures = memoryFigures(server), { replicas } = server.replication, { settings, system, keyspace } = server;
   const { usedBytes, peakBytes, residentBytes, allocatedBytes, activeBytes, committedBytes } = figures;
   return [
     ["used_memory", usedBytes],
@@ -146,9 +147,9 @@ function memoryFields(server: Server): Field[] {
     ["rss_overhead_bytes", residentBytes - committedBytes],
     ["mem_fragmentation_ratio", ratio(residentBytes, usedBytes).toFixed(2)],
     ["mem_fragmentation_bytes", residentBytes - usedBytes],
-    ["mem_not_counted_for_evict", server.persistence.aof.surplusBytes],
-    ["mem_replication_backlog", 0],
-    ["mem_total_replication_buffers", 0],
+    ["mem_not_counted_for_evict", server.persistence.aof.surplusBytes + replicas.surplusBytes],
+    ["mem_replication_backlog", replicas.keptBytes - replicas.surplusBytes],
+    ["mem_total_replication_buffers", replicas.keptBytes],
     ["mem_clients_slaves", 0],
     ["mem_clients_normal", figures.clientBytes],
     ["mem_cluster_links", 0],
@@ -184,16 +185,16 @@ function statsFields(server: Server): Field[] {
     ["instantaneous_ops_per_sec", Math.floor(statistics.operations.perSecond)],
     ["total_net_input_bytes", statistics.inputBytes],
     ["total_net_output_bytes", statistics.outputBytes],
-    ["total_net_repl_input_bytes", 0],
-    ["total_net_repl_output_bytes", 0],
+    ["total_net_repl_input_bytes", statistics.replicationInputBytes],
+    ["total_net_repl_output_bytes", statistics.replicationOutputBytes],
     ["instantaneous_input_kbps", (statistics.input.perSecond / 1024).toFixed(2)],
     ["instantaneous_output_kbps", (statistics.output.perSecond / 1024).toFixed(2)],
-    ["instantaneous_input_repl_kbps", "0.00"],
-    ["instantaneous_output_repl_kbps", "0.00"],
+    ["instantaneous_input_repl_kbps", (statistics.replicationInput.perSecond / 1024).toFixed(2)],
+    ["instantaneous_output_repl_kbps", (statistics.replicationOutput.perSecond / 1024).toFixed(2)],
     ["rejected_connections", statistics.connectionsRejected],
-    ["sync_full", 0],
-    ["sync_partial_ok", 0],
-    ["sync_partial_err", 0],
+    ["sync_full", statistics.fullSyncs],
+    ["sync_partial_ok", statistics.partialSyncs],
+    ["sync_partial_err", statistics.partialSyncsRefused],
     ["expired_keys", keyspace.expiredKeys],
     ["expired_stale_perc", statistics.expiredStalePercentage.toFixed(2)],
     ["expired_time_cap_reached_count", statistics.expireCyclesTimeLimited],
@@ -233,18 +234,63 @@ function statsFields(server: Server): Field[] {
 }
 
 function replicationFields(server: Server): Field[] {
+  const { replication, settings } = server, { stream, replicas, master } = replication, nowMs = server.nowMs();
+  const isGuarded = settings.minReplicasToWrite > 0 && settings.minReplicasMaxLagSeconds > 0;
   return [
-    ["role", "master"],
-    ["connected_slaves", 0],
+    ["role", master === null ? "master" : "slave"],
+    ...(master === null ? [] : masterFields(server, master)),
+    ["connected_slaves", replicas.all.size],
+    ...(isGuarded ? [["min_slaves_good_slaves", replicas.goodCount] as Field] : []),
+    ...[...replicas.all].map((link, index) => replicaField(link, index, nowMs)),
     ["master_failover_state", "no-failover"],
-    ["master_replid", server.replicationId],
-    ["master_replid2", NO_ID],
-    ["master_repl_offset", 0],
-    ["second_repl_offset", -1],
-    ["repl_backlog_active", 0],
-    ["repl_backlog_size", server.config.textOf("repl-backlog-size")],
-    ["repl_backlog_first_byte_offset", 0],
-    ["repl_backlog_histlen", 0],
+    ["master_replid", stream.id],
+    ["master_replid2", stream.id2],
+    ["master_repl_offset", stream.offset],
+    ["second_repl_offset", stream.secondOffset],
+    ["repl_backlog_active", stream.isOpen ? 1 : 0],
+    ["repl_backlog_size", settings.replBacklogBytes],
+    ["repl_backlog_first_byte_offset", stream.isOpen ? stream.backlogOffset + 1 : 0],
+    ["repl_backlog_histlen", stream.offset - stream.backlogOffset],
+  ];
+}
+
+function replicaField(link: ReplicaLink, index: number, nowMs: number): Field {
+  const { ip, listeningPort, state, ackOffset } = link;
+  const lagSeconds = state === "online" ? Math.floor((nowMs - link.ackMs) / 1000) : 0;
+  const name = REPLICA_STATE_NAMES[state];
+  return [`slave${index}`, `ip=${ip},port=${listeningPort},state=${name},offset=${ackOffset},lag=${lagSeconds}`];
+}
+
+/** What a replica says of its master. */
+function masterFields(server: Server, master: MasterLink): Field[] {
+  const { settings, replication } = server, nowMs = server.nowMs(), isUp = replication.isLinkUp;
+  const seconds = (sinceMs: number) => Math.floor((nowMs - sinceMs) / 1000);
+  return [
+    ["master_host", master.host],
+    ["master_port", master.port],
+    ["master_link_status", isUp ? "up" : "down"],
+    ["master_last_io_seconds_ago", isUp ? seconds(master.lastIoMs) : -1],
+    ["master_sync_in_progress", master.state === "sync" ? 1 : 0],
+    ["slave_read_repl_offset", master.receivedOffset],
+    ["slave_repl_offset", replication.stream.offset],
+    ...(master.state === "sync" ? transferFields(master, seconds(master.lastIoMs)) : []),
+    ...(isUp
+      ? []
+      : [["master_link_down_since_seconds", master.downSinceMs === 0 ? -1 : seconds(master.downSinceMs)] as Field]),
+    ["slave_priority", settings.replicaPriority],
+    ["slave_read_only", settings.replicaReadOnly ? 1 : 0],
+    ["replica_announced", settings.replicaAnnounced ? 1 : 0],
+  ];
+}
+
+function transferFields({ receiver }: MasterLink, silentSeconds: number): Field[] {
+  const total = receiver?.totalBytes ?? 0, received = receiver?.receivedBytes ?? 0;
+  return [
+    ["master_sync_total_bytes", total],
+    ["master_sync_read_bytes", received],
+    ["master_sync_left_bytes", total - received],
+    ["master_sync_perc", percentOf(received, total).toFixed(2)],
+    ["master_sync_last_io_seconds_ago", silentSeconds],
   ];
 }
 

@@ -13,6 +13,7 @@ import { migrateCommands } from "./migrate.ts";
 import { monitorCommands } from "./monitor.ts";
 import { objectHelp, streamGroupHelp, streamInfoHelp } from "./help.ts";
 import { pagesCommands } from "./pages_commands.ts";
+import { replicationCommands } from "./replication_commands.ts";
 import { serverCommands } from "./server_commands.ts";
 import { slowlogCommands } from "./slowlog_commands.ts";
 import { transactionCommands } from "./transactions.ts";
@@ -22,6 +23,7 @@ export function adminCommands(server: Server): Handlers {
     ...connectionCommands(server),
     ...transactionCommands(server),
     ...serverCommands(server),
+    ...replicationCommands(server),
     ...clientCommands(server),
     ...configCommands(server),
     ...commandCommands(server),

@@ -1,10 +1,9 @@
-/** Commands on the whole dataset and on the server's life: DBSIZE, FLUSHALL, SWAPDB, TIME, SAVE, BGSAVE, SHUTDOWN, ROLE, … */
+/** Commands on the whole dataset and on the server's life: DBSIZE, FLUSHALL, SWAPDB, TIME, SAVE, BGSAVE, SHUTDOWN, … */
 import type { CommandContext, Handlers } from "../../commands/context.ts";
 import { ERROR } from "../../commands/errors.ts";
 import type { Client } from "../client.ts";
 import { REDIS_VERSION, type Server } from "../server.ts";
 
-const NO_REPLICATION = "replication is not available in this server";
 const SHUTDOWN_FAILED = "Errors trying to SHUTDOWN. Check logs.";
 
 interface ShutdownRequest {
@@ -125,32 +124,6 @@ export function serverCommands(server: Server): Handlers {
     if (server.shutdown.now(request) !== null) ctx.reply.error(SHUTDOWN_FAILED);
   }
 
-  // ---- replication: a master without replicas ------------------------------------------------------------------
-
-  function role(ctx: CommandContext): void {
-    ctx.reply.startArray(3);
-    ctx.reply.text("master");
-    ctx.reply.integer(0);
-    ctx.reply.startArray(0);
-  }
-
-  function replicaof(ctx: CommandContext): void {
-    const { args } = ctx;
-    if (args.equalsIgnoreCase(1, "no") && args.equalsIgnoreCase(2, "one")) return ctx.reply.ok();
-    ctx.reply.error(`${args.text(0).toUpperCase()} can only be NO ONE: ${NO_REPLICATION}`);
-  }
-
-  /** With no replicas there is nothing to wait for, unless some are asked for: that would wait until the timeout, or for ever. */
-  function wait(ctx: CommandContext): void {
-    const replicas = ctx.integer(1);
-    if (Number.isNaN(replicas)) return;
-    const timeoutMs = ctx.integer(2, "timeout is not an integer or out of range");
-    if (Number.isNaN(timeoutMs)) return;
-    if (timeoutMs < 0) return ctx.reply.error("timeout is negative");
-    if (replicas <= 0 || isInExec(ctx)) return ctx.reply.integer(0);
-    ctx.reply.error(`WAIT can only wait for 0 replicas: ${NO_REPLICATION}`);
-  }
-
   function lolwut(ctx: CommandContext): void {
     const { args } = ctx;
     if (args.count >= 3 && args.equalsIgnoreCase(1, "version") && Number.isNaN(ctx.integer(2))) return;
@@ -168,10 +141,6 @@ export function serverCommands(server: Server): Handlers {
     bgsave,
     bgrewriteaof,
     shutdown,
-    role,
-    replicaof,
-    slaveof: replicaof,
-    wait,
     lolwut,
   };
 }

@@ -85,7 +85,6 @@ const SENSITIVE: Traits = { flags: ["sensitive"] };
 const MULTI_ARG: Traits = { flags: ["multi-arg"] };
 const IGNORED = { kind: "ignored" } as const;
 
-const NO_REPLICATION = "this server does not replicate yet";
 const NO_CLUSTER = "this server has no cluster mode yet";
 const NO_TLS = "this server does not speak TLS yet";
 const NO_ACL = "this server has no ACL users yet, use requirepass";
@@ -228,8 +227,8 @@ const SWITCHES: readonly Directive[] = [
   bool("lazyfree-lazy-server-del", false, used("lazyfreeLazyServerDel")),
   bool("lazyfree-lazy-user-del", false, used("lazyfreeLazyUserDel")),
   bool("lazyfree-lazy-user-flush", false, used("lazyfreeLazyUserFlush")),
-  bool("repl-disable-tcp-nodelay", false, IGNORED),
-  bool("repl-diskless-sync", true, IGNORED),
+  bool("repl-disable-tcp-nodelay", false, used("replDisableTcpNodelay")),
+  bool("repl-diskless-sync", true, used("replDisklessSync")),
   bool("aof-rewrite-incremental-fsync", true, IGNORED),
   bool("no-appendfsync-on-rewrite", false, used("noAppendfsyncOnRewrite")),
   bool("cluster-require-full-coverage", true, IGNORED),
@@ -238,10 +237,10 @@ const SWITCHES: readonly Directive[] = [
   bool("aof-use-rdb-preamble", true, used("aofUseRdbPreamble")),
   bool("aof-timestamp-enabled", false, used("aofTimestampEnabled")),
   bool("cluster-replica-no-failover", false, IGNORED, { alias: "cluster-slave-no-failover" }),
-  bool("replica-lazy-flush", false, IGNORED, { alias: "slave-lazy-flush" }),
-  bool("replica-serve-stale-data", true, IGNORED, { alias: "slave-serve-stale-data" }),
-  bool("replica-read-only", true, IGNORED, { alias: "slave-read-only" }),
-  bool("replica-ignore-maxmemory", true, IGNORED, { alias: "slave-ignore-maxmemory" }),
+  bool("replica-lazy-flush", false, used("replicaLazyFlush"), { alias: "slave-lazy-flush" }),
+  bool("replica-serve-stale-data", true, used("replicaServeStaleData"), { alias: "slave-serve-stale-data" }),
+  bool("replica-read-only", true, used("replicaReadOnly"), { alias: "slave-read-only" }),
+  bool("replica-ignore-maxmemory", true, used("replicaIgnoreMaxmemory"), { alias: "slave-ignore-maxmemory" }),
   bool("jemalloc-bg-thread", true, IGNORED),
   directive("activedefrag", boolKind(false, checkNoDefrag), IGNORED),
   bool("syslog-enabled", false, refused("this server does not write to syslog, use logfile"), IMMUTABLE),
@@ -254,7 +253,7 @@ const SWITCHES: readonly Directive[] = [
   bool("use-exit-on-panic", false, IGNORED, HIDDEN),
   bool("disable-thp", true, IGNORED, IMMUTABLE),
   bool("cluster-allow-replica-migration", true, IGNORED),
-  bool("replica-announced", true, IGNORED),
+  bool("replica-announced", true, used("replicaAnnounced")),
   bool("latency-tracking", true, used("latencyTracking")),
   bool("aof-disable-auto-gc", false, used("aofDisableAutoGc")),
   bool("replica-ignore-disk-write-errors", false, IGNORED),
@@ -264,8 +263,8 @@ const STRINGS: readonly Directive[] = [
   text("aclfile", "", refused(NO_ACL), IMMUTABLE),
   optionalText("unixsocket", used("unixsocket"), IMMUTABLE),
   optionalText("pidfile", used("pidfile"), IMMUTABLE),
-  optionalText("replica-announce-ip", IGNORED, { alias: "slave-announce-ip" }),
-  optionalText("masteruser", IGNORED, SENSITIVE),
+  optionalText("replica-announce-ip", used("replicaAnnounceIp"), { alias: "slave-announce-ip" }),
+  optionalText("masteruser", used("masteruser"), SENSITIVE),
   optionalText("cluster-announce-ip", IGNORED),
   text("cluster-config-file", "nodes.conf", IGNORED, IMMUTABLE),
   directive(
@@ -304,7 +303,7 @@ const STRINGS: readonly Directive[] = [
   ),
   optionalText("bind-source-addr", IGNORED),
   text("logfile", "", used("logfile"), IMMUTABLE),
-  directive("masterauth", bytesKind({ isUnsetWhenEmpty: true }), IGNORED, SENSITIVE),
+  directive("masterauth", bytesKind({ isUnsetWhenEmpty: true }), used("masterauth"), SENSITIVE),
   directive("requirepass", bytesKind({ isUnsetWhenEmpty: true }), used("requirepass"), SENSITIVE),
 ];
 
@@ -368,26 +367,28 @@ const NUMBERS: readonly Directive[] = [
   number("active-defrag-threshold-upper", 100n, [0n, 1000n], IGNORED),
   number("lfu-log-factor", 10n, NATURAL_INT, used("lfuLogFactor")),
   number("lfu-decay-time", 1n, NATURAL_INT, used("lfuDecayTimeMinutes")),
-  number("replica-priority", 100n, NATURAL_INT, IGNORED, { alias: "slave-priority" }),
+  number("replica-priority", 100n, NATURAL_INT, used("replicaPriority"), { alias: "slave-priority" }),
   number("repl-diskless-sync-delay", 5n, NATURAL_INT, IGNORED),
   number("maxmemory-samples", 5n, [1n, INT_MAX], used("maxmemorySamples")),
   number("maxmemory-eviction-tenacity", 10n, [0n, 100n], used("maxmemoryEvictionTenacity")),
   number("timeout", 0n, NATURAL_INT, used("timeoutSeconds")),
-  number("replica-announce-port", 0n, PORT, IGNORED, { alias: "slave-announce-port" }),
+  number("replica-announce-port", 0n, PORT, used("replicaAnnouncePort"), { alias: "slave-announce-port" }),
   number("tcp-backlog", 511n, NATURAL_INT, IGNORED, IMMUTABLE),
   number("cluster-port", 0n, PORT, IGNORED, IMMUTABLE),
   number("cluster-announce-bus-port", 0n, PORT, IGNORED),
   number("cluster-announce-port", 0n, PORT, IGNORED),
   number("cluster-announce-tls-port", 0n, PORT, IGNORED),
-  number("repl-timeout", 60n, [1n, INT_MAX], IGNORED),
-  number("repl-ping-replica-period", 10n, [1n, INT_MAX], IGNORED, { alias: "repl-ping-slave-period" }),
+  number("repl-timeout", 60n, [1n, INT_MAX], used("replTimeoutSeconds")),
+  number("repl-ping-replica-period", 10n, [1n, INT_MAX], used("replPingReplicaPeriodSeconds"), {
+    alias: "repl-ping-slave-period",
+  }),
   number("list-compress-depth", 0n, NATURAL_INT, used("listCompressDepth")),
   number("rdb-key-save-delay", 0n, [INT_MIN, INT_MAX], used("rdbKeySaveDelayMicroseconds"), HIDDEN),
   number("key-load-delay", 0n, [INT_MIN, INT_MAX], used("keyLoadDelayMicroseconds"), HIDDEN),
   number("active-expire-effort", 1n, [1n, 10n], used("activeExpireEffort")),
   directive("hz", numberKind(10n, { min: 0n, max: INT_MAX, clamp: [1n, 500n] }), used("hz")),
   number("min-replicas-to-write", 0n, NATURAL_INT, used("minReplicasToWrite"), { alias: "min-slaves-to-write" }),
-  number("min-replicas-max-lag", 10n, NATURAL_INT, IGNORED, { alias: "min-slaves-max-lag" }),
+  number("min-replicas-max-lag", 10n, NATURAL_INT, used("minReplicasMaxLagSeconds"), { alias: "min-slaves-max-lag" }),
   number("watchdog-period", 0n, NATURAL_INT, IGNORED, HIDDEN),
   number("shutdown-timeout", 10n, NATURAL_INT, IGNORED),
   number("repl-diskless-sync-max-replicas", 0n, NATURAL_INT, IGNORED),
@@ -403,7 +404,7 @@ const NUMBERS: readonly Directive[] = [
   number("latency-monitor-threshold", 0n, NATURAL_I64, used("latencyMonitorThresholdMs")),
   memory("proto-max-bulk-len", 512n * MIB, [MIB, I64_MAX], used("protoMaxBulkBytes")),
   number("stream-node-max-entries", 100n, NATURAL_I64, used("streamNodeEntriesMax")),
-  memory("repl-backlog-size", MIB, [1n, I64_MAX], IGNORED),
+  memory("repl-backlog-size", MIB, [1n, I64_MAX], used("replBacklogBytes")),
   unsigned("maxmemory", 0n, [0n, U64_MAX], used("maxmemoryBytes"), BYTES),
   unsigned("cluster-link-sendbuf-limit", 0n, [0n, U64_MAX], IGNORED, BYTES),
   unsigned("hash-max-listpack-entries", 512n, NATURAL_I64, used("hashListpackEntriesMax"), {
@@ -431,7 +432,7 @@ const NUMBERS: readonly Directive[] = [
     numberKind(0n, { min: -100n, max: I64_MAX, unit: "memory or percent" }),
     used("maxmemoryClients"),
   ),
-  number("repl-backlog-ttl", 3600n, NATURAL_I64, IGNORED),
+  number("repl-backlog-ttl", 3600n, NATURAL_I64, used("replBacklogTtlSeconds")),
   memory("auto-aof-rewrite-min-size", 64n * MIB, NATURAL_I64, used("autoAofRewriteMinBytes")),
   number(
     "loading-process-events-interval-bytes",
@@ -486,7 +487,7 @@ const LISTS: readonly Directive[] = [
   directive("oom-score-adj-values", oomScoreAdjValuesKind([0, 200, 800]), IGNORED, MULTI_ARG),
   directive("notify-keyspace-events", keyspaceEventsKind(), IGNORED),
   directive("bind", bindKind(["*", "-::*"]), used("bind"), MULTI_ARG),
-  directive("replicaof", replicaofKind(), refused(NO_REPLICATION), {
+  directive("replicaof", replicaofKind(), used("replicaof"), {
     alias: "slaveof",
     flags: ["immutable", "multi-arg"],
   }),

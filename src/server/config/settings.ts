@@ -131,7 +131,6 @@ export class Settings {
   streamNodeBytesMax = 0;
   streamNodeEntriesMax = 0;
   hllSparseBytesMax = 0;
-  minReplicasToWrite = 0;
   /** 0 leaves the choice to the server. */
   arenaMaxBytes = 0;
   pageSizeBytes = 0;
@@ -139,6 +138,30 @@ export class Settings {
   cowMaxBytes = 0;
   pagesTrace = false;
   memoryDebug = false;
+
+  // Replication
+  /** "host port"; empty for a master. */
+  replicaof = "";
+  /** Empty when there is none. */
+  masterauth: Uint8Array = new Uint8Array(0);
+  masteruser = "";
+  replicaReadOnly = true;
+  replicaServeStaleData = true;
+  replicaIgnoreMaxmemory = true;
+  replicaLazyFlush = false;
+  replicaPriority = 0;
+  replicaAnnounced = true;
+  replicaAnnounceIp = "";
+  replicaAnnouncePort = 0;
+  replDisklessSync = true;
+  replDisableTcpNodelay = false;
+  replTimeoutSeconds = 0;
+  replPingReplicaPeriodSeconds = 0;
+  replBacklogBytes = 0;
+  /** 0 keeps it for ever. */
+  replBacklogTtlSeconds = 0;
+  minReplicasToWrite = 0;
+  minReplicasMaxLagSeconds = 0;
 
   // RDB
   savePoints: readonly SavePoint[] = [];
