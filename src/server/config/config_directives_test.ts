@@ -39,7 +39,6 @@ Deno.test("directives: a refused directive says which one, what it must stay and
 });
 
 const REFUSED_VALUES: [string, string[]][] = [
-  ["replicaof", ["127.0.0.1", "6379"]],
   ["cluster-enabled", ["yes"]],
   ["tls-port", ["6380"]],
   ["aclfile", ["users.acl"]],

@@ -129,7 +129,6 @@ Deno.test("loadConfig: every way a line can be wrong", () => {
     reasonOf("module.option 1"),
     "Module configuration is not available: this server loads no modules",
   );
-  assertEquals(reasonOf("slaveof 127.0.0.1 1"), "replicaof must stay unset: this server does not replicate yet");
   assertEquals(reasonOf("cluster-enabled yes"), "cluster-enabled must stay 'no': this server has no cluster mode yet");
 });
 
