@@ -111,21 +111,23 @@ for (const kind of ["ours", "redis"] as const) {
     `replication: of ${kind}, and of its replicas, while it is written: all are equal, and stay so`,
     async () => {
       const steps = generate(new Draw(SEED), FAMILIES, MOSTLY_TYPES, STEPS), quarter = STEPS >> 2;
-      await using master = await Node.start(kind);
-      await using alike = await Node.start(kind, "--appendonly", "yes");
-      await using other = await Node.start(OTHER[kind], "--appendonly", "yes");
-      await using belowAlike = await Node.start(OTHER[kind]);
-      await using belowOther = await Node.start(kind);
+      const started = await Promise.all([
+        Node.start(kind),
+        Node.start(kind, "--appendonly", "yes"),
+        Node.start(OTHER[kind], "--appendonly", "yes"),
+        Node.start(OTHER[kind]),
+        Node.start(kind),
+      ]);
+      await using _ = new AsyncDisposableStack();
+      for (const node of started) _.use(node);
+      const [master, alike, other, belowAlike, belowOther] = started;
       const replicas = [alike, other, belowAlike, belowOther], what = `replay with REPLICATION_SEED=${SEED}`;
       const writer = await WireClient.connect(master.server.port);
       await run(writer, [{ commands: [["DEBUG", "SET-ACTIVE-EXPIRE", 0]] } as Step, ...steps.slice(0, quarter)]);
       const writing = run(writer, steps.slice(quarter, 2 * quarter));
-      await Promise.all([
-        alike.follow(master),
-        other.follow(master),
-        belowAlike.follow(alike),
-        belowOther.follow(other),
-      ]);
+      await Promise.all([alike.follow(master), other.follow(master)]);
+      await Promise.all([alike.untilLinked(), other.untilLinked()]);
+      await Promise.all([belowAlike.follow(alike), belowOther.follow(other)]);
       await writing;
       for (const replica of replicas) await replica.untilLinked();
       await run(writer, steps.slice(2 * quarter, 3 * quarter));
@@ -136,7 +138,7 @@ for (const kind of ["ours", "redis"] as const) {
 
       const fullSyncs = await master.statistic("sync_full");
       const writingOn = run(writer, steps.slice(3 * quarter));
-      for (const replica of replicas) await killLink(replica);
+      for (const replica of replicas.toReversed()) await killLink(replica);
       await writingOn;
       for (const replica of replicas) await replica.untilLinked();
       await settle(master, replicas);
