@@ -48,6 +48,10 @@ const FRAMES_USED_UP = "the frames that cow-max-bytes and arena-max allowed at t
 /** Below this many bytes a loop beats the call into the copying builtin and its view object. */
 const SMALL_COPY_BYTES = 48;
 
+/** Unaligned copies from this size on are made by words, so many bytes (a multiple of 8) at a time. */
+const STAGED_BYTES_MIN = 320;
+const STAGING_BYTES = 16 * 1024;
+
 /** An Int32Array over lazily committed memory: untouched entries cost nothing. */
 function lazyInt32(length: number): Int32Array {
   return new Int32Array(new SharedArrayBuffer(length * 4));
@@ -83,6 +87,7 @@ export class LiveMemory implements MemoryReader {
   #dataSegments = 0;
   #copiedPages = new Int32Array(1024);
   #copiedCount = 0;
+  readonly #staging = new Uint8Array(STAGING_BYTES + 8);
   readonly #pageShift: number;
   /** Bytes of the arena that blocks occupy, kept by the allocator: what a new segment or frame may still take depends on it. */
   dataBytes = 0;
@@ -235,8 +240,25 @@ export class LiveMemory implements MemoryReader {
     const target = this.#bytes[to >>> SEGMENT_SHIFT];
     const start = ((from & GRANULE_MASK) << 3) + fromBytes;
     const at = ((to & GRANULE_MASK) << 3) + toBytes;
-    if (source === target) target.copyWithin(at, start, start + lengthBytes);
+    if (((at - start) & 7) !== 0 && lengthBytes >= STAGED_BYTES_MIN) this.#move(source, start, target, at, lengthBytes);
+    else if (source === target) target.copyWithin(at, start, start + lengthBytes);
     else target.set(source.subarray(start, start + lengthBytes), at);
+  }
+
+  /**
+   * Copies bytes whose places in their words differ. V8 copies those one by one in shared memory, so they go through memory that is not,
+   * where they are shifted: from there and to there whole words are copied.
+   */
+  #move(source: Uint8Array, start: number, target: Uint8Array, at: number, lengthBytes: number): void {
+    const staging = this.#staging, before = start & 7, after = at & 7;
+    for (let done = 0, step = 0; done < lengthBytes; done += step) {
+      step = Math.min(lengthBytes - done, STAGING_BYTES);
+      // Where both ranges overlap, what would be overwritten goes first.
+      const offset = at < start ? done : lengthBytes - done - step;
+      staging.set(source.subarray(start + offset, start + offset + step), before);
+      staging.copyWithin(after, before, before + step);
+      target.set(staging.subarray(after, after + step), at + offset);
+    }
   }
 
   fill(address: Address, offsetBytes: number, value: number, lengthBytes: number): void {

@@ -142,3 +142,16 @@ Deno.test("LiveMemory: the frames of one snapshot serve the next, and are let go
   }
   assert(used[0].length === 1 && used[0][0] === used[1][0] && used[1][0] !== used[2][0]);
 });
+
+Deno.test("LiveMemory.copy: moves ranges of any length and alignment, overlapping or not, as an array would", () => {
+  const { memory, block, bytes, prng } = open(4096);
+  for (let i = 0; i < 200; i++) {
+    const length = prng.below(prng.below(2) === 0 ? 600 : 60_000),
+      from = prng.below(100_000),
+      by = prng.below(200) - 100;
+    const to = prng.below(3) === 0 ? prng.below(100_000) : Math.max(0, from + by);
+    memory.copy(block, from, block, to, length);
+    bytes.copyWithin(to, from, from + length);
+    assert(contentOf(memory, block).every((byte, at) => byte === bytes[at]), `${length} bytes from ${from} to ${to}`);
+  }
+});
