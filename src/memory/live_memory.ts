@@ -49,7 +49,7 @@ const FRAMES_USED_UP = "the frames that cow-max-bytes and arena-max allowed at t
 const SMALL_COPY_BYTES = 48;
 
 /** Unaligned copies from this size on are made by words, so many bytes (a multiple of 8) at a time. */
-const STAGED_BYTES_MIN = 320;
+const STAGED_BYTES_MIN = 256;
 const STAGING_BYTES = 16 * 1024;
 
 /** An Int32Array over lazily committed memory: untouched entries cost nothing. */
@@ -153,7 +153,9 @@ export class LiveMemory implements MemoryReader {
     const source = this.#bytes[address >>> SEGMENT_SHIFT];
     const from = ((address & GRANULE_MASK) << 3) + offsetBytes;
     if (lengthBytes > SMALL_COPY_BYTES) {
-      target.set(source.subarray(from, from + lengthBytes), targetBytes);
+      if (lengthBytes < STAGED_BYTES_MIN || ((from - target.byteOffset - targetBytes) & 7) === 0) {
+        target.set(source.subarray(from, from + lengthBytes), targetBytes);
+      } else this.#move(source, from, target, targetBytes, lengthBytes);
       return;
     }
     for (let i = 0; i < lengthBytes; i++) target[targetBytes + i] = source[from + i];
@@ -226,7 +228,9 @@ export class LiveMemory implements MemoryReader {
     const target = this.#bytes[address >>> SEGMENT_SHIFT];
     const to = ((address & GRANULE_MASK) << 3) + offsetBytes;
     if (lengthBytes > SMALL_COPY_BYTES) {
-      target.set(source.subarray(sourceBytes, sourceBytes + lengthBytes), to);
+      if (lengthBytes < STAGED_BYTES_MIN || ((to - source.byteOffset - sourceBytes) & 7) === 0) {
+        target.set(source.subarray(sourceBytes, sourceBytes + lengthBytes), to);
+      } else this.#move(source, sourceBytes, target, to, lengthBytes);
       return;
     }
     for (let i = 0; i < lengthBytes; i++) target[to + i] = source[sourceBytes + i];
@@ -246,11 +250,11 @@ export class LiveMemory implements MemoryReader {
   }
 
   /**
-   * Copies bytes whose places in their words differ. V8 copies those one by one in shared memory, so they go through memory that is not,
-   * where they are shifted: from there and to there whole words are copied.
+   * Copies bytes whose places in their words differ. V8 copies those one by one from or to shared memory, so they go through memory that is
+   * not, where they are shifted: from there and to there whole words are copied.
    */
   #move(source: Uint8Array, start: number, target: Uint8Array, at: number, lengthBytes: number): void {
-    const staging = this.#staging, before = start & 7, after = at & 7;
+    const staging = this.#staging, before = (source.byteOffset + start) & 7, after = (target.byteOffset + at) & 7;
     for (let done = 0, step = 0; done < lengthBytes; done += step) {
       step = Math.min(lengthBytes - done, STAGING_BYTES);
       // Where both ranges overlap, what would be overwritten goes first.
