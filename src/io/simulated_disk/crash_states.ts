@@ -14,6 +14,8 @@ export type CrashOutcome =
   | { readonly kind: "kill" }
   | { readonly kind: "powerCut"; readonly choices: Uint8Array };
 
+const NAMES_IN_SUBSETS_MAX = 6;
+
 export const KILL: CrashOutcome = { kind: "kill" };
 
 export class CrashStates {
@@ -33,13 +35,17 @@ export class CrashStates {
 
   /**
    * The outcomes that find most: all kept and all lost, each operation alone kept and alone lost, all up to each operation, sizes without
-   * data and data without sizes, each operation's pages torn at and around each sector; on ext4 all that for each prefix of the metadata.
+   * data and data without sizes, each operation's pages torn at and around each sector; on ext4 all that for each prefix of the metadata,
+   * on a strict disk also each subset of it.
    * Some come more than once.
    */
   *systematic(): Generator<CrashOutcome> {
     yield KILL;
     if (this.profile === "kill") return;
-    if (this.profile === "strict") return yield* this.#dataOutcomes(0);
+    if (this.profile === "strict") {
+      yield* this.#nameOutcomes();
+      return yield* this.#dataOutcomes(0);
+    }
     for (let prefix = 0; prefix <= this.#metadata.length; prefix++) yield* this.#dataOutcomes(prefix);
   }
 
@@ -77,6 +83,20 @@ export class CrashStates {
     return this.effects.map((effect, i) =>
       `#${effect.operation} ${describeEffect(effect)}: ${fate(effect, outcome.choices[i])}`
     );
+  }
+
+  /** On a strict disk: each subset of the metadata (of the newest operations, where there are many), with all, none or half of the data. */
+  *#nameOutcomes(): Generator<CrashOutcome> {
+    const free = this.#metadata.slice(-NAMES_IN_SUBSETS_MAX).map((index) => this.effects[index]);
+    for (let subset = 0; subset < 1 << free.length; subset++) {
+      const isKept = (effect: Effect) => {
+        const index = free.indexOf(effect as (typeof free)[number]);
+        return index < 0 || (subset >> index & 1) === 1;
+      };
+      for (const data of ["page size", "", "page", "size"]) {
+        yield powerCut(this.#base(0, (effect) => isMetadata(effect) ? isKept(effect) : data.includes(effect.kind)));
+      }
+    }
   }
 
   *#dataOutcomes(prefix: number): Generator<CrashOutcome> {

@@ -220,7 +220,7 @@ class AofFileLoad {
   readonly #file: FileHandle;
   readonly #sizeBytes: number;
   #base: BaseLoad | null = null;
-  #buffer = new Uint8Array(BUFFER_BYTES);
+  #buffer: Uint8Array;
   #at = 0;
   #end = 0;
   /** Offset in the file of the start of `#buffer`. */
@@ -237,6 +237,7 @@ class AofFileLoad {
     this.#o = options, this.#path = path, this.#name = name;
     this.#file = options.storage.open(path, "read");
     this.#sizeBytes = options.storage.size(this.#file);
+    this.#buffer = new Uint8Array(Math.min(BUFFER_BYTES, this.#sizeBytes));
     const magic = new Uint8Array(RDB_MAGIC.length);
     if (options.storage.read(this.#file, 0, magic) !== RDB_MAGIC.length || latin1Decode(magic) !== RDB_MAGIC) return;
     this.isOldStyle = !name.endsWith(".rdb");
@@ -320,7 +321,7 @@ class AofFileLoad {
       this.#need(offset + length + 2);
       const end = this.#at + offset + length;
       if (this.#buffer[end] !== CR || this.#buffer[end + 1] !== LF) {
-        this.#refuse("an argument must end with CRLF", offset + length);
+        this.#refuse("an argument must end with CRLF", offset + length + (this.#buffer[end] === CR ? 1 : 0));
       }
       args.push(offset, length);
       offset += length + 2;

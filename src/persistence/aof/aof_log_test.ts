@@ -329,8 +329,9 @@ Deno.test("load: the cut of a torn tail is synced before the load is over (I8)",
   assert(operations.includes("truncate") && operations.indexOf("sync") > operations.indexOf("truncate"));
 });
 
-Deno.test("load: a tail of zeros is a torn tail, at a command's start and in its middle (G1)", () => {
-  for (const torn of ["\0".repeat(5000), SET_B.slice(0, 9) + "\0".repeat(300), SET_B.slice(0, -3) + "\0".repeat(9)]) {
+Deno.test("load: a tail of zeros is a torn tail, wherever in a command it starts (G1)", () => {
+  for (let cut = 0; cut < SET_B.length; cut++) {
+    const torn = SET_B.slice(0, cut) + "\0".repeat(cut === 0 ? 5000 : SET_B.length - cut);
     const storage = directory({ "1.aof": SET_A, "2.aof": SET_B + torn });
     assertEquals(load(storage), ["set a 1", "set b 2"]);
     assertEquals(contentOf(storage, "2.aof"), SET_B);
