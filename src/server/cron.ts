@@ -68,6 +68,7 @@ export class Cron {
     if (nowMs - this.#lastSampleMs >= SAMPLE_EVERY_MS) this.#sample(nowMs);
     if (!server.isLoading) {
       if (this.activeExpire && server.mayExpire) this.#expire(nowMs);
+      if (this.activeExpire && server.replication.isReplica) server.replication.localExpiries.tick();
       this.#resizeDatabases();
     }
     server.clientCron.tick(nowMs);

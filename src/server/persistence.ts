@@ -425,6 +425,14 @@ export class Persistence {
     return true;
   }
 
+  /** The running save for replicas is not needed for them any more; false when it goes on, as a dump that is wanted. */
+  callOffReplicationSave(): boolean {
+    if (!this.#isForReplicas && this.#server.settings.savePoints.length > 0) return false;
+    this.#cancelled = !this.#isForReplicas;
+    this.#child.cancel();
+    return true;
+  }
+
   #openForReplicas(path: string, removeName: boolean, ended: (file: FileHandle | null, error: string) => void): void {
     const { storage } = this.#server;
     let file: FileHandle;

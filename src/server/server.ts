@@ -470,7 +470,9 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
       const state = parser.next();
       if (state === PARSE.request) {
         if (parser.args.count === 0) continue;
+        const length = client.reply.length;
         if (!this.dispatcher.execute(client)) this.pause.postpone(client);
+        if (client.isReplica && client.reply.length > length) this.replication.replicas.replied(client, length);
         if (++requests >= REQUESTS_PER_TURN_MAX) break;
         continue;
       }
@@ -578,7 +580,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.keyspace.expiryPaused = !this.mayExpire;
   }
 
-  refusalNow(client: Client, command: Command, flags: number, _args: Args): string | null {
+  refusalNow(client: Client, command: Command, flags: number, args: Args): string | null {
     const gates = this.gates;
     if (client.isMaster) return (gates & GATE.pause) !== 0 && this.pause.holds(flags) ? POSTPONE : null;
     if ((gates & GATE.memory) !== 0 && !this.eviction.makeRoom() && this.#needsMemory(client, command, flags)) {
@@ -589,7 +591,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
       if (refusal !== null) return refusal;
     }
     if ((gates & (GATE.fewReplicas | GATE.isReplica)) !== 0) {
-      const refusal = this.#refusalOfRole(flags);
+      const refusal = this.#refusalOfRole(client, command, flags, args);
       if (refusal !== null) return refusal;
     }
     if ((gates & GATE.loading) !== 0 && (flags & FLAG.loading) === 0) return ERROR.loading;
@@ -600,13 +602,14 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     return null;
   }
 
-  #refusalOfRole(flags: number): string | null {
+  #refusalOfRole(client: Client, command: Command, flags: number, args: Args): string | null {
     const { replication, settings } = this, isWrite = (flags & FLAG.write) !== 0;
     if (!replication.isReplica) return isWrite && !replication.replicas.areEnough ? ERROR.noReplicas : null;
     if (isWrite && settings.replicaReadOnly) return ERROR.readOnly;
     if (!replication.isLinkUp && !settings.replicaServeStaleData && (flags & FLAG.stale) === 0) return ERROR.masterDown;
     // A write of a client's own must not meet a key that is there and reads as missing.
     this.keyspace.expiryPaused = !isWrite || this.pause.isActive;
+    if (isWrite) replication.localExpiries.note(client.db, command, args);
     return null;
   }
 

@@ -30,6 +30,7 @@ import { REPLY_PEAK_RESET_MS } from "../client_cron.ts";
 import { dictReport } from "../dict_report.ts";
 import { listpackReport } from "../listpack_report.ts";
 import { quicklistReport } from "../quicklist_report.ts";
+import { encodeCommand } from "../replication/master_connection.ts";
 import type { Server } from "../server.ts";
 import { rewriteConfigFile } from "./config_commands.ts";
 import { help } from "./help.ts";
@@ -75,8 +76,7 @@ export function debugCommands(server: Server): Handlers {
     "error": exactly(3, error),
     "protocol": exactly(3, debugProtocol),
     "change-repl-id": exactly(2, changeReplicationId),
-    // There are no replicas to feed.
-    "replicate": { run: (ctx) => ctx.reply.ok(), min: 3, max: Infinity },
+    "replicate": { run: replicate, min: 3, max: Infinity },
     "panic": exactly(2, crash),
     "assert": exactly(2, crash),
     "segfault": exactly(2, crash),
@@ -130,6 +130,14 @@ export function debugCommands(server: Server): Handlers {
   function changeReplicationId(ctx: CommandContext): void {
     server.log.warning("Changing replication IDs after receiving DEBUG change-repl-id");
     server.replication.changeId();
+    ctx.reply.ok();
+  }
+
+  /** Sends replicas any command, without running it here. */
+  function replicate(ctx: CommandContext): void {
+    const { args } = ctx, { replication } = server, words: Uint8Array[] = [];
+    for (let i = 2; i < args.count; i++) words.push(args.slice(i));
+    if (!replication.isReplica && replication.stream.isOpen) replication.stream.appendAnywhere(encodeCommand(words));
     ctx.reply.ok();
   }
 

@@ -211,7 +211,7 @@ function statsFields(server: Server): Field[] {
     ["latest_fork_usec", Math.round(statistics.latestForkUs)],
     ["total_forks", statistics.forks],
     ["migrate_cached_sockets", server.migrateLinks.count],
-    ["slave_expires_tracked_keys", 0],
+    ["slave_expires_tracked_keys", server.replication.localExpiries.count],
     ["active_defrag_hits", 0],
     ["active_defrag_misses", 0],
     ["active_defrag_key_hits", 0],

@@ -20,7 +20,7 @@ export function replicationCommands(server: Server): Handlers {
 
   function sync(ctx: CommandContext): void {
     const client = clientOf(ctx);
-    if (client.isReplica || !maySync(ctx)) return;
+    if (client.isReplica || client.isMonitor || !maySync(ctx)) return;
     const link = replicas.linkOf(client);
     link.isOld = true;
     server.log.notice(`Replica ${link.name} asks for synchronization`);
@@ -29,9 +29,11 @@ export function replicationCommands(server: Server): Handlers {
 
   function psync(ctx: CommandContext): void {
     const client = clientOf(ctx);
-    if (client.isReplica || !maySync(ctx)) return;
+    if (client.isReplica || client.isMonitor || !maySync(ctx)) return;
     const link = replicas.linkOf(client), offset = ctx.integer(2);
-    if (Number.isNaN(offset)) return;
+    if (Number.isNaN(offset)) {
+      return server.log.warning(`Replica ${link.name} asks for synchronization but with a wrong offset`);
+    }
     server.log.notice(`Replica ${link.name} asks for synchronization`);
     link.isOld = false;
     if (!replicas.resume(link, ctx.args.latin1(1), offset)) replicas.synchronize(link);

@@ -242,7 +242,10 @@ export class MasterLink {
     this.#replication.stream.publish(this.#receivedOffset - unparsedBytes - heldBytes);
     if (client.reply.errors === this.#errors) return;
     this.#errors = client.reply.errors;
-    this.#server.log.warning(`A command of the master failed here: '${client.reply.lastError}'`);
+    this.#server.log.warning(
+      `== CRITICAL == This replica is sending an error to its master: '${client.reply.lastError}' after processing the command ` +
+        `'${client.lastCommand?.fullName ?? "<unknown>"}'`,
+    );
   }
 
   /** REPLCONF GETACK: answers at the end of the turn. */

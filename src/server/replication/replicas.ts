@@ -19,6 +19,7 @@ import { SyncFile } from "./sync_file.ts";
 const PING = ascii("*1\r\n$4\r\nPING\r\n");
 const GETACK = ascii("*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n");
 const NEWLINE = ascii("\n");
+const DASH = 0x2d;
 
 export class Replicas {
   readonly stream: ReplicationStream;
@@ -182,6 +183,23 @@ export class Replicas {
     this.countGood();
   }
 
+  /** A replica has asked for something that has a reply (from `start` on), which would end up in the middle of its stream: it is let go. */
+  replied(client: Client, start: number): void {
+    const { log } = this.#server, command = client.lastCommand!.fullName;
+    // The command that made it a replica.
+    if (command === "sync" || command === "psync") return;
+    if (client.reply.buffer[start] === DASH) {
+      log.warning(
+        `== CRITICAL == This master is sending an error to its replica: '${client.reply.lastError}' after processing the ` +
+          `command '${command}'`,
+      );
+    }
+    log.warning(
+      `Replica generated a reply to command '${command}', disconnecting it: ${this.#server.describe(client)}`,
+    );
+    client.close();
+  }
+
   // ---- who is there --------------------------------------------------------------------------------------------
 
   #add(link: ReplicaLink): void {
@@ -199,8 +217,14 @@ export class Replicas {
     if (link.state === "online") server.log.warning(`Connection with replica ${link.name} lost.`);
     link.end();
     if (this.all.size === 0) this.#noneSinceMs = server.nowMs();
+    if (this.#cut !== null && ![...this.all].some((other) => other.state === "waitingEnd")) this.#callOff();
     this.countGood();
     server.updateGates();
+  }
+
+  /** Nobody waits for the running save any more; but a dump that is wanted anyway goes on. */
+  #callOff(): void {
+    if (this.#server.persistence.callOffReplicationSave()) this.#cut = null;
   }
 
   /** Lets all replicas go: they come back, and find out about the new history. */

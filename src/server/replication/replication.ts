@@ -7,6 +7,7 @@
  */
 import type { Client } from "../client.ts";
 import { randomHex, type Server } from "../server.ts";
+import { LocalExpiries } from "./local_expiries.ts";
 import { MasterLink } from "./master_link.ts";
 import { Replicas } from "./replicas.ts";
 import { ReplicationStream } from "./replication_stream.ts";
@@ -24,6 +25,7 @@ export interface StreamPosition {
 export class Replication {
   readonly stream: ReplicationStream;
   readonly replicas: Replicas;
+  readonly localExpiries: LocalExpiries;
   /** The master that is followed; null for a master. */
   master: MasterLink | null = null;
   /** The database that a master's stream has selected. */
@@ -36,6 +38,7 @@ export class Replication {
     this.#server = server;
     this.stream = new ReplicationStream(server.settings, () => randomHex(server.randomness, ID_DIGITS));
     this.replicas = new Replicas(server, this.stream);
+    this.localExpiries = new LocalExpiries(server);
   }
 
   get isReplica(): boolean {
@@ -77,6 +80,7 @@ export class Replication {
     this.replicas.closeAll();
     this.replicas.noneSince(server.nowMs());
     this.mayContinue = true;
+    this.localExpiries.clear();
     server.config.assignFromLine("replicaof", ["no", "one"], false);
     server.persistence.restoreLog();
     this.roleChanged();
@@ -102,6 +106,7 @@ export class Replication {
     const server = this.#server;
     this.replicas.closeAll();
     this.mayContinue = false;
+    this.localExpiries.clear();
     this.stream.close();
     this.stream.renew();
     this.streamDatabase = await server.persistence.replaceDataSet(path);
