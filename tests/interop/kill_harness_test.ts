@@ -33,6 +33,22 @@ oracleTest("checkRecovered: a hole, a duplicate or a half transaction fails", as
   await assertRejects(() => checkAfter([["RENAME", "<last>", "other"]], LOSE_NOTHING), AssertionError, "unit");
 });
 
+oracleTest("checkRecovered: a collection that lacks an element, or has one more, fails", async () => {
+  const writer = "run0:writer0", last = "unit 0";
+  const spoil: [words: string[], what: string][] = [
+    [["RPOP", `${writer}:list`], "the set"],
+    [["SADD", `${writer}:set`, "extra"], "the set"],
+    [["HDEL", `${writer}:hash`, "0"], "the hash"],
+    [["ZINCRBY", `${writer}:zset`, "1", `${writer}:0`], "the sorted set"],
+    [["XDEL", `${writer}:stream`, "1-1"], "the stream"],
+  ];
+  for (const [words, what] of spoil) {
+    await assertRejects(() => checkAfter([["SELECT", "1"], words], LOSE_NOTHING), AssertionError, what);
+  }
+  const all = ["list", "set", "hash", "zset", "stream"].map((kind) => ["DEL", `${writer}:${kind}`]);
+  await assertRejects(() => checkAfter([["SELECT", "1"], ...all], LOSE_NOTHING), AssertionError, last);
+});
+
 oracleTest("checkRecovered: an empty server after acknowledged writes fails, unless the policy allows it", async () => {
   await assertRejects(() => checkAfter([["FLUSHALL"]], LOSE_NOTHING), AssertionError, "is lost");
   await checkAfter([["FLUSHALL"]], () => true);

@@ -1,15 +1,21 @@
-/** kill -9 under load, 20 times for each fsync policy, with a rewrite or a save in flight in two of three runs. */
+/** kill -9 under load on all types, 20 times for each fsync policy, with a rewrite or a save in flight in two of three runs. */
 
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { infoField } from "../support/info.ts";
 import { type ServerKind, ServerProcess } from "../support/server_fixture.ts";
 import { writeKeys } from "./exchange_dataset.ts";
+import { largeCollections, mixedCommand } from "../support/mixed_dataset.ts";
 import { checkRecovered, Writers } from "./kill_harness.ts";
 
 const KILLS = 20;
 const WRITERS = 4;
 /** Enough that a rewrite or a save takes longer than the time from its start to the kill. */
 const BULK_KEYS = 100_000;
+/** And values of all types, in a database of their own. */
+const BULK_TYPED_KEYS = 2000;
+const BULK_LARGE_SIZE = 2000;
+const BULK_TYPED_DATABASE = 2;
+const SEND_BATCH = 500;
 const EVERYSEC_LOSS_MAX_MS = 2000;
 /** Long enough for writes that are old enough to be promised. */
 const EVERYSEC_RUN_MS = 2600;
@@ -24,11 +30,20 @@ type Policy = "always" | "everysec" | "no";
 
 /** One directory that is killed `kills` times; every restart continues on what the last kill left. */
 async function killRepeatedly(policy: Policy, kills: number, runMs: (kill: number) => number): Promise<void> {
-  const args = ["--appendonly", "yes", "--appendfsync", policy, "--auto-aof-rewrite-percentage", "0"];
+  const args = [
+    "--enable-debug-command",
+    "yes",
+    "--appendonly",
+    "yes",
+    "--appendfsync",
+    policy,
+    "--auto-aof-rewrite-percentage",
+    "0",
+  ];
   let server = await ServerProcess.start(KIND, { args });
   let interrupted = 0;
   try {
-    const otherKeys = await writeBulk(server);
+    const otherKeys = await writeBulk(server), digests = await typedDigests(server);
     for (let kill = 0; kill < kills; kill++) {
       const writers = await Writers.start(server, kill, WRITERS);
       await sleep(runMs(kill));
@@ -36,6 +51,7 @@ async function killRepeatedly(policy: Policy, kills: number, runMs: (kill: numbe
       const record = await writers.killServer(server);
       server = await server.startAgain();
       await checkRecovered(server, record, otherKeys, (ageMs) => mayLose(policy, ageMs));
+      assertEquals(await typedDigests(server), digests);
     }
   } catch (error) {
     console.error(`${policy}: the server's log:\n${server.log}`);
@@ -55,7 +71,24 @@ function mayLose(policy: Policy, ageMs: number): boolean {
 async function writeBulk(server: ServerProcess): Promise<number> {
   await using client = await server.connect();
   await writeKeys(client, 0, BULK_KEYS);
+  await client.command("SELECT", BULK_TYPED_DATABASE);
+  const commands = [
+    ...Array.from({ length: BULK_TYPED_KEYS }, (_, n) => mixedCommand(n)),
+    ...largeCollections(BULK_LARGE_SIZE),
+  ];
+  for (let at = 0; at < commands.length; at += SEND_BATCH) await client.pipeline(commands.slice(at, at + SEND_BATCH));
+  await client.command("SELECT", 0);
   return await client.command("DBSIZE") as number;
+}
+
+/** Keys of all types with the digests of their values. */
+async function typedDigests(server: ServerProcess): Promise<Map<string, string>> {
+  await using client = await server.connect();
+  await client.command("SELECT", BULK_TYPED_DATABASE);
+  const names = (await client.command("KEYS", "*") as string[]).sort();
+  const digests = await client.command("DEBUG", "DIGEST-VALUE", ...names) as string[];
+  assert(names.length > BULK_TYPED_KEYS, `${names.length} keys of all types`);
+  return new Map(names.map((name, at) => [name, digests[at]]));
 }
 
 /** Starts what this kill is to interrupt and leaves it a little time to get going. True when it still runs. */
