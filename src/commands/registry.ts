@@ -26,6 +26,7 @@ export const FLAG = {
   protected: 8192,
   mayReplicate: 16384,
   allowBusy: 32768,
+  touchesArbitraryKeys: 65536,
 } as const;
 
 const FLAG_OF: Partial<Record<CommandFlag, number>> = {
@@ -45,6 +46,7 @@ const FLAG_OF: Partial<Record<CommandFlag, number>> = {
   protected: FLAG.protected,
   may_replicate: FLAG.mayReplicate,
   allow_busy: FLAG.allowBusy,
+  touches_arbitrary_keys: FLAG.touchesArbitraryKeys,
 };
 
 /** Calls and time of a command, as INFO commandstats reports them. */

@@ -114,7 +114,8 @@ export class Dispatcher {
     }
     const start = reply.length;
     this.call(client, command, args);
-    if (host.propagator.endUnit()) host.logged(client);
+    const isWhole = (command.flags & FLAG.touchesArbitraryKeys) === 0;
+    if (host.propagator.endUnit(isWhole)) host.logged(client);
     // What a client waits for is replied later.
     if (client.replyMode !== REPLY_MODE.on && client.waiting === null) this.applyReplyMode(client, start);
     if (host.blocking.hasReady) host.blocking.serveReady();
@@ -207,6 +208,7 @@ export class Dispatcher {
 
   #unknown(client: Client, args: Args): void {
     const name = args.latin1(0).toLowerCase();
+    client.lastCommand = null;
     if (name === "host:" || name === "post") {
       this.#host.securityWarning(client);
       return client.close();

@@ -89,23 +89,26 @@ export class Propagator implements Propagation {
     this.#close(this.#db);
   }
 
-  /** The unit is over: its commands go to the log. True when there were any. */
-  endUnit(): boolean {
+  /**
+   * The unit is over: its commands go to the log, as a transaction when there are several; or, where that is not asked for (keys that SCAN
+   * found to have expired), one by one. True when there were any.
+   */
+  endUnit(isWhole = true): boolean {
     if (this.#ends.length === 0) return false;
-    if (this.sink !== null) this.#deliver(this.sink);
-    if (this.stream !== null) this.#deliver(this.stream);
+    if (this.sink !== null) this.#deliver(this.sink, isWhole);
+    if (this.stream !== null) this.#deliver(this.stream, isWhole);
     this.#length = this.#ends.length = this.#databases.length = 0;
     if (this.#bytes.length > SCRATCH_BYTES_KEPT) this.#bytes = new Uint8Array(SCRATCH_BYTES_START);
     return true;
   }
 
-  #deliver(sink: LogSink): void {
-    const count = this.#ends.length;
-    if (count > 1) sink.append(this.#databases[0], MULTI, 0, MULTI.length);
+  #deliver(sink: LogSink, isWhole: boolean): void {
+    const count = this.#ends.length, isTransaction = isWhole && count > 1;
+    if (isTransaction) sink.append(this.#databases[0], MULTI, 0, MULTI.length);
     for (let i = 0, start = 0; i < count; start = this.#ends[i++]) {
       sink.append(this.#databases[i], this.#bytes, start, this.#ends[i]);
     }
-    if (count > 1) sink.append(this.#databases[count - 1], EXEC, 0, EXEC.length);
+    if (isTransaction) sink.append(this.#databases[count - 1], EXEC, 0, EXEC.length);
   }
 
   /** Adds a command of its own to the unit: the DEL of an expired key. */

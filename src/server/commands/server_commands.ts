@@ -4,8 +4,6 @@ import { ERROR } from "../../commands/errors.ts";
 import type { Client } from "../client.ts";
 import { REDIS_VERSION, type Server } from "../server.ts";
 
-const SHUTDOWN_FAILED = "Errors trying to SHUTDOWN. Check logs.";
-
 interface ShutdownRequest {
   /** Null leaves it to the save points. */
   save: boolean | null;
@@ -120,8 +118,7 @@ export function serverCommands(server: Server): Handlers {
       else ctx.reply.error("No shutdown in progress.");
       return;
     }
-    // Without an error there is no reply: the connection closes when the server stops.
-    if (server.shutdown.now(request) !== null) ctx.reply.error(SHUTDOWN_FAILED);
+    server.shutdown.byCommand(ctx.client as Client, request);
   }
 
   function lolwut(ctx: CommandContext): void {

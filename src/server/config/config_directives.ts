@@ -390,7 +390,7 @@ const NUMBERS: readonly Directive[] = [
   number("min-replicas-to-write", 0n, NATURAL_INT, used("minReplicasToWrite"), { alias: "min-slaves-to-write" }),
   number("min-replicas-max-lag", 10n, NATURAL_INT, used("minReplicasMaxLagSeconds"), { alias: "min-slaves-max-lag" }),
   number("watchdog-period", 0n, NATURAL_INT, IGNORED, HIDDEN),
-  number("shutdown-timeout", 10n, NATURAL_INT, IGNORED),
+  number("shutdown-timeout", 10n, NATURAL_INT, used("shutdownTimeoutSeconds")),
   number("repl-diskless-sync-max-replicas", 0n, NATURAL_INT, IGNORED),
   unsigned("maxclients", 10000n, [1n, UINT_MAX], used("maxclients")),
   unsigned("unixsocketperm", 0n, [0n, 0o777n], used("unixsocketPermissions"), { ...IMMUTABLE, unit: "octal" }),

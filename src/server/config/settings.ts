@@ -97,6 +97,8 @@ export class Settings {
   /** Empty is Redis's default: save if there are save points. */
   shutdownOnSigint: readonly ShutdownOption[] = [];
   shutdownOnSigterm: readonly ShutdownOption[] = [];
+  /** How long replicas that are behind are waited for; 0 waits for none. */
+  shutdownTimeoutSeconds = 0;
   slowlogLogSlowerThanMicroseconds = 0;
   slowlogMaxLen = 0;
   latencyMonitorThresholdMs = 0;

@@ -41,6 +41,10 @@ export class Acknowledgements {
     this.#isAsking = true;
   }
 
+  ask(): void {
+    this.#isAsking = true;
+  }
+
   /** Whether replicas must be asked now; true once for each time that somebody began to wait. */
   takeAsking(): boolean {
     const isAsking = this.#isAsking;

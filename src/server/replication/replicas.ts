@@ -261,6 +261,12 @@ export class Replicas {
     return count;
   }
 
+  /** Whether each has acknowledged all of the stream. */
+  get areInStep(): boolean {
+    for (const { ackOffset } of this.all) if (ackOffset !== this.stream.offset) return false;
+    return true;
+  }
+
   acknowledged(link: ReplicaLink, offset: number): void {
     link.ackOffset = Math.max(link.ackOffset, offset);
     link.ackMs = this.#server.nowMs();
