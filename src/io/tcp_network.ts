@@ -20,6 +20,10 @@ import {
 const READ_BYTES_MIN = 1;
 /** A read waits in so small a buffer of the connection's own, so that an idle client costs no more; only who sends much reads in place. */
 const SMALL_READ_BYTES = 512;
+/** After a read that fills the small buffer so many reads are in place: a pipeline must not come in two pieces. */
+const READS_IN_PLACE = 64;
+/** Below this a loop beats making a view. */
+const LOOP_COPY_BYTES = 96;
 const ERRNO_TEXT: Record<string, string> = {
   AddrInUse: "Address already in use",
   AddrNotAvailable: "Cannot assign requested address",
@@ -133,7 +137,7 @@ class SocketConnection implements Connection {
   #resume: (() => void) | null = null;
   #writing = false;
   readonly #small = new Uint8Array(SMALL_READ_BYTES);
-  readsInPlace = false;
+  #readsInPlaceLeft = 0;
   #closeWhenWritten = false;
   #failed = false;
 
@@ -142,6 +146,10 @@ class SocketConnection implements Connection {
     this.isUnix = unixPath !== undefined;
     this.remoteAddress = unixPath === undefined ? addressOf(conn.remoteAddr) : `${unixPath}:0`;
     this.localAddress = unixPath === undefined ? addressOf(conn.localAddr) : `${unixPath}:0`;
+  }
+
+  get readsInPlace(): boolean {
+    return this.#readsInPlaceLeft > 0;
   }
 
   start(sink: ConnectionSink): void {
@@ -192,14 +200,15 @@ class SocketConnection implements Connection {
     while (!this.#closed) {
       if (this.#paused) await this.#resumed();
       if (this.#closed || this.#closeWhenWritten) return;
-      const buffer = this.readsInPlace ? sink.readBuffer(READ_BYTES_MIN) : this.#small;
+      const buffer = this.#readsInPlaceLeft > 0 ? sink.readBuffer(READ_BYTES_MIN) : this.#small;
       let length: number | null;
       try {
         length = await conn.read(buffer);
       } catch (error) {
         return this.#ended(reasonOf(error));
       }
-      this.readsInPlace = length !== null && length >= SMALL_READ_BYTES;
+      if (length !== null && length >= SMALL_READ_BYTES) this.#readsInPlaceLeft = READS_IN_PLACE;
+      else if (this.#readsInPlaceLeft > 0) this.#readsInPlaceLeft--;
       for (let at = 0; length === null || at < length;) {
         if (this.#paused) await this.#resumed();
         if (this.#closed || this.#closeWhenWritten) return;
@@ -248,7 +257,8 @@ function deliver(sink: ConnectionSink, buffer: Uint8Array, at: number, length: n
     return length;
   }
   const step = Math.min(wanted.length, length - at);
-  wanted.set(step === buffer.length ? buffer : buffer.subarray(at, at + step));
+  if (step <= LOOP_COPY_BYTES) { for (let i = 0; i < step; i++) wanted[i] = buffer[at + i]; }
+  else wanted.set(step === buffer.length ? buffer : buffer.subarray(at, at + step));
   sink.onData(step);
   return at + step;
 }
