@@ -5,8 +5,13 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { setImmediate } from "node:timers";
 import { type Afterimage, type Client, DiskStorage, openServer, SeededRandomness } from "../../src/mod.ts";
+import { streamsOf, TypedLoad } from "./typed_load.ts";
 
 const ROUNDS_PER_PAGE_SIZE = 110;
+const TYPED_ROUNDS = 30;
+const TYPED_STEPS = 3000;
+/** Large values shrink, or go: after so many rounds they are made again. */
+const TYPED_REFILL_ROUNDS = 10;
 const KEYS = 1000;
 const FAR_FUTURE_SECONDS = 1_000_000;
 
@@ -129,6 +134,31 @@ for (const pageBytes of [512, 4096, 65536]) {
         assertEquals(result.saved, result.frozen, `round ${round}; replay with SEED=${seed}`);
         copied += result.copied;
         if (writer.connect().command("DBSIZE") as number < KEYS / 2) load.fill(KEYS);
+      }
+      assert(copied > 1000, "the writes really made pages copy");
+    } finally {
+      writer.kill(), reader.kill();
+      Deno.removeSync(dir, { recursive: true });
+    }
+  });
+}
+
+for (const pageBytes of [512, 4096, 65536]) {
+  Deno.test(`BGSAVE: values of all types are saved as they were at the freeze, page size ${pageBytes}`, async () => {
+    const seed = Number(Deno.env.get("SEED") ?? 20261125 + pageBytes), dir = Deno.makeTempDirSync();
+    const { writer, reader } = await openPair(dir, pageBytes);
+    const load = new TypedLoad(writer.connect(), seed);
+    let copied = 0;
+    try {
+      for (let round = 0; round < TYPED_ROUNDS; round++) {
+        if (round % TYPED_REFILL_ROUNDS === 0) load.fill(TYPED_STEPS);
+        await load.settle();
+        const frozenStreams = streamsOf(writer.connect());
+        const result = await saveWhileWriting(writer, reader, () => load.write());
+        const what = `round ${round}; replay with SEED=${seed}`;
+        assertEquals(result.saved, result.frozen, what);
+        assertEquals(streamsOf(reader.connect()), frozenStreams, what);
+        copied += result.copied;
       }
       assert(copied > 1000, "the writes really made pages copy");
     } finally {

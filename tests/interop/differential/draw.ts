@@ -12,6 +12,7 @@ import type { Argument } from "../../support/resp_client.ts";
 export const KEY_FAMILIES = ["string", "bitmap", "hll", "list", "set", "hash", "zset", "geo", "stream"] as const;
 export type KeyFamily = (typeof KEY_FAMILIES)[number];
 
+/** Few, so that commands meet. */
 const KEYS_PER_FAMILY = 4;
 const STRAY_PERCENT = 7;
 const MISSING_PERCENT = 4;
@@ -43,10 +44,11 @@ const ODD_WORDS = [
 
 export class Draw {
   readonly #random: SeededRandomness;
+  readonly #keysPerFamily: number;
   #counter = 0;
 
-  constructor(seed: number) {
-    this.#random = new SeededRandomness(seed);
+  constructor(seed: number, keysPerFamily = KEYS_PER_FAMILY) {
+    this.#random = new SeededRandomness(seed), this.#keysPerFamily = keysPerFamily;
   }
 
   below(limit: number): number {
@@ -96,7 +98,7 @@ export class Draw {
   }
 
   ownKey(family: KeyFamily): string {
-    return `${family}:${this.below(KEYS_PER_FAMILY)}`;
+    return `${family}:${this.below(this.#keysPerFamily)}`;
   }
 
   anyKey(): string {
