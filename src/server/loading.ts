@@ -11,10 +11,12 @@ import { type RdbCorruptError, RdbLoad } from "../persistence/rdb/rdb_loader.ts"
 import type { Args } from "../resp/args.ts";
 import type { Client } from "./client.ts";
 import { LoadHelper } from "./load_helper.ts";
+import type { StreamPosition } from "./replication/replication.ts";
 import type { Server } from "./server.ts";
 
 /** Time that one slice of loading may take before clients get their turn, which takes a millisecond or two in any case. */
 const SLICE_US = 40_000;
+const HISTORY_ID = /^[0-9a-f]{40}$/;
 const STEP_BYTES = 256 * 1024;
 /** Smaller files are loaded before a thread would have started. */
 const HELPED_BYTES_MIN = 64 * 1024 * 1024;
@@ -34,8 +36,10 @@ export class Loading {
   startedMs = 0;
   lastKeysLoaded = 0;
   lastKeysExpired = 0;
-  /** The database that the stream had selected where the file was cut. */
-  lastStreamDatabase = 0;
+  /** Where the last dump was cut in a replication stream; null when it does not say. */
+  lastPosition: StreamPosition | null = null;
+  /** Told of each key of a dump that is not loaded as it has expired, and of where that dump was cut. */
+  onExpired: (position: StreamPosition | null, database: number, key: Uint8Array) => void = () => {};
   lastAofBytes = { currentBytes: 0, baseBytes: 0 };
   #replayClient: Client | null = null;
   #helper: LoadHelper | null = null;
@@ -147,7 +151,7 @@ export class Loading {
       keyspace: server.keyspace,
       nowMs: server.nowMs(),
       // On a replica what has expired stays until the master deletes it.
-      keepExpired: isAofBase || server.replication.isReplica,
+      keepExpired: isAofBase || server.replication.isReplica || server.settings.replicaof !== "",
       verifyChecksum: server.settings.rdbChecksum && !server.persistence.skipChecksum,
       usesLfu: server.usesLfu,
       deep: server.settings.sanitizeDumpPayload === "yes",
@@ -157,6 +161,7 @@ export class Loading {
       warn: (text) => server.log.warning(text),
       onDone: (load) => this.#loaded(load),
       onKey: () => this.#delay(),
+      onExpired: (load, database, key) => this.onExpired(positionOf(load), database, key),
     });
   }
 
@@ -164,7 +169,7 @@ export class Loading {
   #loaded(load: RdbLoad): void {
     const { keysLoaded, keysExpired, emptyKeysSkipped } = load, server = this.#server;
     this.lastKeysLoaded = keysLoaded, this.lastKeysExpired = keysExpired;
-    this.lastStreamDatabase = load.streamDatabase;
+    this.lastPosition = positionOf(load);
     server.persistence.sanitizations += load.sanitizations;
     const text = `Done loading RDB, keys loaded: ${keysLoaded}, keys expired: ${keysExpired}`;
     if (emptyKeysSkipped === 0) server.log.notice(`${text}.`);
@@ -265,6 +270,12 @@ export class Loading {
 /** Function libraries are kept and not run, so FUNCTION LOAD is a line of a log, and no command yet. */
 function isFunctionLoad(args: Args): boolean {
   return args.count >= 3 && args.equalsIgnoreCase(0, "function") && args.equalsIgnoreCase(1, "load");
+}
+
+function positionOf({ streamDatabase, streamId, streamOffset }: RdbLoad): StreamPosition | null {
+  return HISTORY_ID.test(streamId) && streamOffset >= 0
+    ? { database: streamDatabase, id: streamId, offset: streamOffset }
+    : null;
 }
 
 /** A dump file being loaded; closes itself at the end. */

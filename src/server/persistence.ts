@@ -109,7 +109,7 @@ export class Persistence {
     const server = this.#server, startUs = server.nowUs();
     const seconds = () => ((server.nowUs() - startUs) / 1e6).toFixed(3);
     if (server.settings.appendonly) await this.#startWithLog(seconds);
-    else if (await this.#loadDump()) server.log.notice(`DB loaded from disk: ${seconds()} seconds`);
+    else if (await this.#loadDumpAndHistory()) server.log.notice(`DB loaded from disk: ${seconds()} seconds`);
     this.#server.keyspace.dirty = 0;
     this.lastSaveMs = server.nowMs();
     this.#removeOrphans();
@@ -155,6 +155,16 @@ export class Persistence {
     const result = this.#runInline(this.#job(this.#baseKind, this.aof.tempBasePath, true));
     if (!result.ok) throw new LoadFailedError(`Cannot create the append only file's base: ${result.error}`);
     this.aof.adoptBase(this.aof.tempBasePath, result.writtenBytes);
+  }
+
+  /** The data of a server without a log is where its dump was cut: replicas, or the master, go on from there. */
+  async #loadDumpAndHistory(): Promise<boolean> {
+    const { loading } = this, { replication } = this.#server;
+    loading.onExpired = (position, database, key) => replication.expiredWhileRestoring(position, database, key);
+    const isThere = await this.#loadDump();
+    loading.onExpired = () => {};
+    if (isThere) replication.restore(loading.lastPosition);
+    return isThere;
   }
 
   /** Loads the dump file; false when there is none. */
@@ -470,7 +480,7 @@ export class Persistence {
     keyspace.dirty = 0;
     this.lastSaveMs = server.nowMs();
     this.restoreLog();
-    return this.loading.lastStreamDatabase;
+    return this.loading.lastPosition?.database ?? 0;
   }
 
   /** The log goes on, if it was on before a synchronization turned it off. */

@@ -42,6 +42,8 @@ export interface RdbLoadOptions {
   readonly onDone: (load: RdbLoad) => void;
   /** Called after each key. */
   readonly onKey: () => void;
+  /** Called for each key that is not loaded as it has expired, with a key of its own. */
+  readonly onExpired: (load: RdbLoad, database: number, key: Uint8Array) => void;
 }
 
 export class RdbLoad {
@@ -59,8 +61,10 @@ export class RdbLoad {
   #checksumVersion = false;
   #idleSeconds = -1;
   #frequency = -1;
-  /** The database that a master's stream had selected where the file was cut. */
+  /** Where the file was cut in a replication stream, as far as it says so: the database selected, the history and the offset. */
   streamDatabase = 0;
+  streamId = "";
+  streamOffset = -1;
   readonly #module = new I64();
 
   constructor(path: string, readAt: ReadAt, totalBytes: number, options: RdbLoadOptions) {
@@ -191,6 +195,8 @@ export class RdbLoad {
     } else if (name === "used-mem") {
       this.#options.log(`RDB memory usage when created ${(Number(value) / 1024 / 1024).toFixed(2)} Mb`);
     } else if (name === "repl-stream-db") this.streamDatabase = Math.max(0, Number(value));
+    else if (name === "repl-id") this.streamId = value;
+    else if (name === "repl-offset") this.streamOffset = Number(value);
     else if (name === "aof-preamble" && Number(value) !== 0) this.#options.log("RDB has an AOF tail");
     else if (name === "aof-base" && Number(value) !== 0) this.#options.log("RDB is base AOF");
   }
@@ -246,6 +252,7 @@ export class RdbLoad {
     else if (target.expiresAtMs >= 0 && target.expiresAtMs < nowMs && !keepExpired) {
       keyspace.freeEntry(entry, false);
       this.keysExpired++;
+      this.#options.onExpired(this, target.db.index, target.key.slice(0, target.keyLength));
     } else {
       if (this.#frequency >= 0 || this.#idleSeconds >= 0) this.#setAccess(entry);
       this.#bulk.add(target.db, entry, offsetBytes);

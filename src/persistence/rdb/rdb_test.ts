@@ -119,6 +119,7 @@ function loader({ keyspace }: Opened, bytes: Uint8Array, options: Partial<RdbLoa
     functions: new FunctionLibraries(),
     warn: () => {},
     onDone: () => {},
+    onExpired: () => {},
     keepExpired: false,
     verifyChecksum: true,
     usesLfu: false,

@@ -77,6 +77,7 @@ export function loadBytes(keyspace: Keyspace, file: Uint8Array, options: Partial
     log: () => {},
     warn: () => {},
     onDone: () => {},
+    onExpired: () => {},
     onKey: () => {},
     ...options,
   });

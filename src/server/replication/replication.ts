@@ -8,6 +8,7 @@
 import type { Client } from "../client.ts";
 import { randomHex, type Server } from "../server.ts";
 import { LocalExpiries } from "./local_expiries.ts";
+import { encodeCommand } from "./master_connection.ts";
 import { MasterLink } from "./master_link.ts";
 import { Replicas } from "./replicas.ts";
 import { ReplicationStream } from "./replication_stream.ts";
@@ -112,6 +113,26 @@ export class Replication {
     this.streamDatabase = await server.persistence.replaceDataSet(path);
     this.stream.adopt(id, offset);
     this.mayContinue = true;
+  }
+
+  /** A dump has been loaded, at the start. */
+  restore(position: StreamPosition | null): void {
+    const isReplica = this.#server.settings.replicaof !== "";
+    // Opened already, when keys had expired.
+    if (position === null || this.stream.isOpen) return;
+    this.stream.restore(position.id, position.offset, isReplica);
+    this.streamDatabase = position.database;
+    if (isReplica) return;
+    this.stream.open();
+    this.roleChanged();
+  }
+
+  /** A key of the dump is gone, which replicas that go on from there must learn. */
+  expiredWhileRestoring(position: StreamPosition | null, database: number, key: Uint8Array): void {
+    if (position === null) return;
+    this.restore(position);
+    const command = encodeCommand(["DEL", key]);
+    this.stream.append(database, command, 0, command.length);
   }
 
   /** For the RDB files that are written; null when no history is kept. */

@@ -97,6 +97,13 @@ export class ReplicationStream implements LogSink {
     this.open();
   }
 
+  /** The history of a dump that was loaded; `isReplica`: to be continued by its master, else a new one goes on from it. */
+  restore(id: string, offset: number, isReplica: boolean): void {
+    this.offset = offset;
+    if (isReplica) this.id = id;
+    else this.id2 = id, this.secondOffset = offset + 1;
+  }
+
   /** The next command selects its database, for a replica that starts here. */
   reselect(): void {
     this.#db = NO_DATABASE;
