@@ -11,13 +11,17 @@ import { parseArgs } from "node:util";
 import { redisInstalled, type ServerKind } from "../support/server_fixture.ts";
 import { type BenchContext, FULL_SIZES, QUICK_SIZES } from "./bench_context.ts";
 import { ChildProcesses } from "./child_processes.ts";
-import { measureDataset } from "./dataset_section.ts";
+import { measureDataset, measureMixedDataset } from "./dataset_section.ts";
 import { measurePause } from "./pause_section.ts";
-import { BENCHMARK_TESTS } from "./redis_benchmark.ts";
 import { Report } from "./report.ts";
+import { measureStalls } from "./stall_section.ts";
 import { measureThroughput } from "./throughput_section.ts";
+import { THROUGHPUT_TESTS } from "./throughput_tests.ts";
 
-const NAMES: readonly string[] = [...BENCHMARK_TESTS, "pause", "save", "load", "memory", "latency"];
+const NAMES: readonly string[] = [
+  ...THROUGHPUT_TESTS.map(({ name }) => name),
+  ...["pause", "save", "load", "memory", "latency", "mixed", "stalls"],
+];
 const ROUNDS_DEFAULT = 3;
 const EXIT_INTERRUPTED = 130;
 
@@ -69,6 +73,8 @@ async function runSections(options: BenchOptions, children: ChildProcesses): Pro
   await measureThroughput(context);
   await measurePause(context);
   await measureDataset(context);
+  await measureMixedDataset(context);
+  await measureStalls(context);
   return context.report;
 }
 

@@ -20,6 +20,10 @@ export interface BenchSizes {
   /** The dataset behind SAVE, load, memory and latency: 4M × 100 B. */
   saveDataset: DatasetSize;
   loadRatePerSecond: number;
+  /** Keys of all types behind "mixed". */
+  mixedKeys: number;
+  /** Elements of each collection behind "stalls". */
+  stallElements: number;
 }
 
 export const FULL_SIZES: BenchSizes = {
@@ -30,6 +34,8 @@ export const FULL_SIZES: BenchSizes = {
   pausesPerRound: 3,
   saveDataset: { keys: 4_000_000, valueBytes: 100 },
   loadRatePerSecond: 20_000,
+  mixedKeys: 1_000_000,
+  stallElements: 10_000_000,
 };
 
 export const QUICK_SIZES: BenchSizes = {
@@ -40,6 +46,8 @@ export const QUICK_SIZES: BenchSizes = {
   pausesPerRound: 1,
   saveDataset: { keys: 400_000, valueBytes: 100 },
   loadRatePerSecond: 20_000,
+  mixedKeys: 100_000,
+  stallElements: 1_000_000,
 };
 
 export interface BenchContext {

@@ -3,14 +3,14 @@
  *
  *   deno run -A tests/bench/bgsave_bystander.ts --port 6379
  *
- * A bystander connection sends PING in a tight loop, one in flight, and notes the time of every PONG; a second connection issues the
- * BGSAVE. The pause is the longest gap between two PONGs that overlaps the time from sending BGSAVE to START_WINDOW_MS after its
- * reply. The longest gap before it (the floor of this method on this machine) and during the rest of the save are reported too.
+ * A second connection issues the BGSAVE. The pause is the longest gap between two PONGs of a bystander that overlaps the time from sending
+ * BGSAVE to START_WINDOW_MS after its reply. The longest gap before it (the floor of this method on this machine) and during the rest of the save are reported too.
  */
 
 import { parseArgs } from "node:util";
 import { infoField, untilSaved } from "../support/info.ts";
 import { RespClient } from "../support/resp_client.ts";
+import { Bystander } from "./bystander.ts";
 
 const WARM_UP_MS = 500;
 const FLOOR_MS = 500;
@@ -32,55 +32,11 @@ export interface BystanderResult {
   latestForkUs: number;
 }
 
-const PHASES = ["warmUp", "floor", "start", "saving"] as const;
-type Phase = (typeof PHASES)[number];
-
-/** The PING loop. A gap counts for every phase it overlaps. */
-class Bystander {
-  readonly longestGapMs: Record<Phase, number> = { warmUp: 0, floor: 0, start: 0, saving: 0 };
-  readonly #connection: Deno.TcpConn;
-  #phase: Phase = "warmUp";
-  #phaseAtLastPong: Phase = "warmUp";
-  #stopped = false;
-
-  constructor(connection: Deno.TcpConn) {
-    connection.setNoDelay(true);
-    this.#connection = connection;
-  }
-
-  enter(phase: Phase): void {
-    this.#phase = phase;
-  }
-
-  stop(): void {
-    this.#stopped = true;
-  }
-
-  async run(): Promise<void> {
-    const ping = new TextEncoder().encode("PING\r\n");
-    const pong = new Uint8Array(64);
-    let lastPongMs = performance.now();
-    while (!this.#stopped) {
-      await this.#connection.write(ping);
-      await this.#connection.read(pong);
-      const nowMs = performance.now();
-      this.#note(nowMs - lastPongMs);
-      lastPongMs = nowMs;
-    }
-    this.#connection.close();
-  }
-
-  #note(gapMs: number): void {
-    const longest = this.longestGapMs;
-    if (gapMs > longest[this.#phase]) longest[this.#phase] = gapMs;
-    if (gapMs > longest[this.#phaseAtLastPong]) longest[this.#phaseAtLastPong] = gapMs;
-    this.#phaseAtLastPong = this.#phase;
-  }
-}
+type Phase = "warmUp" | "floor" | "start" | "saving";
 
 async function measure(port: number): Promise<BystanderResult> {
   await using client = await RespClient.connect({ port });
-  const bystander = new Bystander(await Deno.connect({ hostname: "127.0.0.1", port }));
+  const bystander = new Bystander<Phase>(await Deno.connect({ hostname: "127.0.0.1", port }), "warmUp");
   const pinging = bystander.run();
   await sleep(WARM_UP_MS);
   bystander.enter("floor");
@@ -95,12 +51,11 @@ async function measure(port: number): Promise<BystanderResult> {
   const saveMs = performance.now() - sentMs;
   bystander.stop();
   await pinging;
-  const { floor, start, saving } = bystander.longestGapMs;
   return {
-    floorUs: Math.round(floor * 1000),
-    startPauseUs: Math.round(start * 1000),
+    floorUs: bystander.longestGapUs("floor"),
+    startPauseUs: bystander.longestGapUs("start"),
     replyUs: Math.round((repliedMs - sentMs) * 1000),
-    savingUs: Math.round(saving * 1000),
+    savingUs: bystander.longestGapUs("saving"),
     saveMs: Math.round(saveMs),
     latestForkUs: Number(await infoField(client, "stats", "latest_fork_usec")),
   };

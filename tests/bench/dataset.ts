@@ -1,13 +1,16 @@
 /**
- * Fills a server with `keys` SET requests over one pipelined connection.
+ * Fills a server with `keys` SET requests, or with keys of all types, over one pipelined connection.
  *
  * DEBUG POPULATE is no alternative: its values differ between servers. The filler keeps writing while it counts reply lines,
  * and throws at the first error reply, so a dataset is either complete or the run stops.
  */
 
+import { mixedCommand } from "../support/mixed_dataset.ts";
+import { RequestBuffer, RespClient, RespError } from "../support/resp_client.ts";
 import { SetRequests } from "./set_requests.ts";
 
 const CHUNK_BYTES = 256 * 1024;
+const MIXED_BATCH = 1000;
 const LF = 0x0a;
 const MINUS = 0x2d;
 
@@ -19,6 +22,17 @@ export interface DatasetSize {
 export async function fillServer(port: number, { keys, valueBytes }: DatasetSize): Promise<void> {
   using connection = await Deno.connect({ hostname: "127.0.0.1", port });
   await Promise.all([sendRequests(connection, keys, valueBytes), countReplies(connection, keys)]);
+}
+
+/** Sets keys 0 to `keys` - 1 of the mixed data set. */
+export async function fillMixed(port: number, keys: number): Promise<void> {
+  await using client = await RespClient.connect({ port });
+  for (let from = 0; from < keys; from += MIXED_BATCH) {
+    const requests = new RequestBuffer(), end = Math.min(keys, from + MIXED_BATCH);
+    for (let key = from; key < end; key++) requests.add(mixedCommand(key));
+    const failed = (await client.exchange(requests.take(), end - from)).find((reply) => reply instanceof RespError);
+    if (failed !== undefined) throw failed;
+  }
 }
 
 async function sendRequests(connection: Deno.Conn, keys: number, valueBytes: number): Promise<void> {

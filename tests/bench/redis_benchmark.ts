@@ -1,22 +1,18 @@
 /**
- * Runs redis-benchmark for one test and reads its CSV.
+ * Runs redis-benchmark for one command and reads its CSV.
  *
  * The output has a header line naming the columns and one line per test, all fields quoted. Never trusts column order.
  */
 
 import type { ChildProcesses } from "./child_processes.ts";
 
-/** Names as redis-benchmark's `-t` takes them. */
-export const BENCHMARK_TESTS = ["ping_inline", "ping_mbulk", "set", "get", "incr", "mset"] as const;
-export type BenchmarkTest = (typeof BENCHMARK_TESTS)[number];
-
 export interface BenchmarkRun {
   port: number;
-  test: BenchmarkTest;
+  /** One of redis-benchmark's own tests, or the words of a command, in which `__rand_int__` stands for a number below `randomKeys`. */
+  workload: { test: string } | { words: readonly string[] };
   pipeline: number;
   clients: number;
   requests: number;
-  /** Keys are drawn from this many. */
   randomKeys: number;
 }
 
@@ -28,9 +24,9 @@ export interface BenchmarkResult {
 
 export async function runRedisBenchmark(children: ChildProcesses, run: BenchmarkRun): Promise<BenchmarkResult> {
   const output = await children.run("redis-benchmark", [
-    ...["-h", "127.0.0.1", "-p", String(run.port), "--csv"],
-    ...["-t", run.test, "-P", String(run.pipeline), "-c", String(run.clients)],
+    ...["-h", "127.0.0.1", "-p", String(run.port), "--csv", "-P", String(run.pipeline), "-c", String(run.clients)],
     ...["-n", String(run.requests), "-r", String(run.randomKeys)],
+    ...("test" in run.workload ? ["-t", run.workload.test] : run.workload.words),
   ]);
   return parseBenchmarkCsv(output);
 }
@@ -41,8 +37,11 @@ export function parseBenchmarkCsv(text: string): BenchmarkResult {
   if (lines.length !== 2) throw new Error(`Expected a header and one line from redis-benchmark, got: ${text.trim()}`);
   const [names, values] = lines.map(unquoteFields);
   const field = (name: string): number => {
-    const value = Number(values[names.indexOf(name)]);
-    if (Number.isNaN(value)) throw new Error(`redis-benchmark's CSV has no number for "${name}": ${lines.join(" / ")}`);
+    // A command of our own comes as the name of the test, with its commas: columns are counted from the end.
+    const value = Number(values.at(names.indexOf(name) - names.length));
+    if (!names.includes(name) || Number.isNaN(value)) {
+      throw new Error(`redis-benchmark's CSV has no number for "${name}": ${lines.join(" / ")}`);
+    }
     return value;
   };
   return { requestsPerSecond: field("rps"), p50Ms: field("p50_latency_ms"), p99Ms: field("p99_latency_ms") };

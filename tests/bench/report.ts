@@ -1,15 +1,15 @@
 /**
  * Collects samples per measurement and server, and renders medians, ratios and verdicts as a Markdown table or JSON.
  *
- * The ratio is ours ÷ redis. A target says which side of a limit the ratio must be on; a measurement without a target is shown
- * for information. Measurements keep the order in which they were first added.
+ * The ratio is ours ÷ redis. A target says which side of a limit the ratio must be on, or what no sample of ours may exceed; a measurement
+ * without a target is shown for information. Measurements keep the order in which they were first added.
  */
 
 import type { ServerKind } from "../support/server_fixture.ts";
 import { median } from "./statistics.ts";
 
-/** `atLeast` for "higher is better", `atMost` for "lower is better". */
-export type Target = { atLeast: number } | { atMost: number };
+/** For the ratio: `atLeast` when higher is better, `atMost` when lower is better. `oursAtMost` is a limit in the measurement's unit. */
+export type Target = { atLeast: number } | { atMost: number } | { oursAtMost: number };
 
 export interface Measurement {
   name: string;
@@ -25,7 +25,7 @@ export interface ReportRow {
   /** Absent unless both servers were measured and redis's median is not 0. */
   ratio?: number;
   target?: string;
-  /** Absent without a ratio or a target. */
+  /** Absent without a target, or without what it is about. */
   met?: boolean;
 }
 
@@ -68,19 +68,25 @@ function rowOf({ measurement, samples }: Entry): ReportRow {
     const values = samples[kind];
     if (values !== undefined) row.medians[kind] = median(values);
   }
-  if (measurement.target !== undefined) row.target = describeTarget(measurement.target);
   const { redis, ours } = row.medians;
-  if (redis === undefined || ours === undefined || redis === 0) return row;
-  row.ratio = ours / redis;
-  if (measurement.target !== undefined) row.met = isMet(measurement.target, row.ratio);
+  if (redis !== undefined && ours !== undefined && redis !== 0) row.ratio = ours / redis;
+  if (measurement.target !== undefined) judge(row, measurement.target);
   return row;
 }
 
+function judge(row: ReportRow, target: Target): void {
+  row.target = describeTarget(target);
+  if ("oursAtMost" in target) {
+    if (row.samples.ours !== undefined) row.met = Math.max(...row.samples.ours) <= target.oursAtMost;
+  } else if (row.ratio !== undefined) row.met = isMet(target, row.ratio);
+}
+
 function describeTarget(target: Target): string {
+  if ("oursAtMost" in target) return `ours ≤ ${target.oursAtMost}`;
   return "atLeast" in target ? `≥ ${target.atLeast}` : `≤ ${target.atMost}`;
 }
 
-function isMet(target: Target, ratio: number): boolean {
+function isMet(target: Exclude<Target, { oursAtMost: number }>, ratio: number): boolean {
   return "atLeast" in target ? ratio >= target.atLeast : ratio <= target.atMost;
 }
 

@@ -24,6 +24,14 @@ Deno.test("Report: one server alone, or a zero on redis's side, gives no ratio a
   for (const row of report.rows()) assertEquals([row.ratio, row.met], [undefined, undefined]);
 });
 
+Deno.test("Report: a limit is about ours alone, and about its worst sample", () => {
+  const report = new Report();
+  for (const value of [1, 6]) report.add({ name: "gap", unit: "ms", target: { oursAtMost: 5 } }, "ours", value);
+  report.add({ name: "other", unit: "ms", target: { oursAtMost: 5 } }, "ours", 5);
+  report.add({ name: "none", unit: "ms", target: { oursAtMost: 5 } }, "redis", 1);
+  assertEquals(report.rows().map((row) => row.met), [false, true, undefined]);
+});
+
 Deno.test("formatNumber: separators for large, four digits for small", () => {
   assertEquals(formatNumber(1234567.8), "1,234,568");
   assertEquals(formatNumber(0.123456), "0.1235");

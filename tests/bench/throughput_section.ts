@@ -1,19 +1,21 @@
-/** redis-benchmark's PING, SET, GET, INCR and MSET at several pipeline depths. */
+/** redis-benchmark's tests at several pipeline depths. */
 
 import type { ServerProcess } from "../support/server_fixture.ts";
 import { type BenchContext, endAllServers, orderOfRound, startAll } from "./bench_context.ts";
 import { fillServer } from "./dataset.ts";
-import { BENCHMARK_TESTS, type BenchmarkTest, runRedisBenchmark } from "./redis_benchmark.ts";
+import { runRedisBenchmark } from "./redis_benchmark.ts";
 import type { Target } from "./report.ts";
+import { type Preparation, THROUGHPUT_TESTS, type ThroughputTest } from "./throughput_tests.ts";
 
 /** redis-benchmark's own value size. */
 const VALUE_BYTES = 3;
-/** One MSET carries ten keys. */
-const MSET_WEIGHT = 5;
+const PREPARE_PIPELINE = 64;
+const REQUESTS_MIN = 2000;
+const SINGLE_KEY_TESTS = ["set", "get", "incr"];
 const SINGLE_KEY_TARGETS = new Map([[1, 1.0], [16, 1.1], [64, 1.2]]);
 
 export async function measureThroughput(context: BenchContext): Promise<void> {
-  const tests = BENCHMARK_TESTS.filter((test) => context.wanted(test));
+  const tests = THROUGHPUT_TESTS.filter(({ name }) => context.wanted(name));
   if (tests.length === 0) return;
   const servers = await startAll(context);
   for (const server of servers) {
@@ -30,22 +32,40 @@ export async function measureThroughput(context: BenchContext): Promise<void> {
 async function measureTest(
   context: BenchContext,
   servers: readonly ServerProcess[],
-  test: BenchmarkTest,
+  test: ThroughputTest,
   pipeline: number,
   round: number,
 ): Promise<void> {
   const { clients, randomKeys, requestsByPipeline } = context.sizes;
-  const requests = requestsByPipeline.get(pipeline)! / (test === "mset" ? MSET_WEIGHT : 1);
-  const name = `${test.toUpperCase()} -P ${pipeline}`;
+  const requests = Math.max(REQUESTS_MIN, Math.floor(requestsByPipeline.get(pipeline)! / test.weight));
+  const name = `${test.name.toUpperCase()} -P ${pipeline}`;
   for (const server of servers) {
-    const run = { port: server.port, test, pipeline, clients, requests, randomKeys };
+    await remove(server, test);
+    if (test.prepare !== undefined) await prepare(context, server, test.prepare(requests));
+    const run = { port: server.port, workload: test.workload, pipeline, clients, requests, randomKeys };
     const { requestsPerSecond } = await runRedisBenchmark(context.children, run);
+    await remove(server, test);
     context.progress(`round ${round + 1}: ${name} ${server.kind} ${Math.round(requestsPerSecond)}/s`);
-    context.report.add({ name, unit: "requests/s", target: targetOf(test, pipeline) }, server.kind, requestsPerSecond);
+    const target = targetOf(test, pipeline);
+    context.report.add({ name, unit: "requests/s", target }, server.kind, requestsPerSecond);
   }
 }
 
-function targetOf(test: BenchmarkTest, pipeline: number): Target {
-  const singleKey = test === "set" || test === "get" || test === "incr";
-  return { atLeast: singleKey ? SINGLE_KEY_TARGETS.get(pipeline)! : 1.0 };
+async function prepare(
+  context: BenchContext,
+  server: ServerProcess,
+  { words, count, range }: Preparation,
+): Promise<void> {
+  const run = { port: server.port, workload: { words }, pipeline: PREPARE_PIPELINE, clients: context.sizes.clients };
+  await runRedisBenchmark(context.children, { ...run, requests: count, randomKeys: range });
+}
+
+async function remove(server: ServerProcess, { key }: ThroughputTest): Promise<void> {
+  if (key === undefined) return;
+  await using client = await server.connect();
+  await client.command("UNLINK", key);
+}
+
+function targetOf({ name }: ThroughputTest, pipeline: number): Target {
+  return { atLeast: SINGLE_KEY_TESTS.includes(name) ? SINGLE_KEY_TARGETS.get(pipeline)! : 1.0 };
 }
