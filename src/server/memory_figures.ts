@@ -13,7 +13,10 @@ export interface MemoryFigures {
   readonly usedBytes: number;
   readonly peakBytes: number;
   readonly residentBytes: number;
+  /** Of normal clients; of replicas, with what they are behind by more than the backlog; the backlog. */
   readonly clientBytes: number;
+  readonly replicaBytes: number;
+  readonly backlogBytes: number;
   readonly aofBufferBytes: number;
   readonly databases: readonly DatabaseOverhead[];
   /** All that is not keys and values. */
@@ -32,15 +35,20 @@ export function memoryFigures(server: Server): MemoryFigures {
   if (usedBytes > statistics.peakMemoryBytes) {
     statistics.peakMemoryBytes = usedBytes, statistics.peakMemoryMs = server.nowMs();
   }
-  const clientBytes = server.clientMemory.bytes, aofBufferBytes = server.persistence.aof.bufferBytes;
+  const { replicas } = server.replication, replicaBytes = replicas.clientBytes + replicas.surplusBytes;
+  const backlogBytes = replicas.keptBytes - replicas.surplusBytes;
+  const clientBytes = server.clientMemory.bytes - replicas.clientBytes,
+    aofBufferBytes = server.persistence.aof.bufferBytes;
   const databases = keyspace.databases.filter((db) => keyspace.size(db) > 0).map((db) => overheadOf(server, db));
   const tableBytes = databases.reduce((sum, db) => sum + db.mainBytes + db.expiresBytes, 0);
-  const overheadBytes = clientBytes + aofBufferBytes + memory.frameBytes + tableBytes;
+  const overheadBytes = clientBytes + replicaBytes + backlogBytes + aofBufferBytes + memory.frameBytes + tableBytes;
   return {
     usedBytes,
     peakBytes: statistics.peakMemoryBytes,
     residentBytes: server.system.residentBytes(),
     clientBytes,
+    replicaBytes,
+    backlogBytes,
     aofBufferBytes,
     databases,
     overheadBytes,

@@ -666,6 +666,12 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
 
   errorReplied(text: string): void {
     this.statistics.countError(text);
+    const client = this.currentClient;
+    if (client?.isMaster !== true) return;
+    this.log.warning(
+      `== CRITICAL == This replica is sending an error to its master: '${text}' after processing the command ` +
+        `'${client.lastCommand?.fullName ?? "<unknown>"}'`,
+    );
   }
 
   securityWarning(client: Client): void {

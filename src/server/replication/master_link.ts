@@ -46,8 +46,6 @@ export class MasterLink {
   #receivedOffset = 0;
   #isLoading = false;
   #ackIsAsked = false;
-  /** Errors among replies to the master so far. */
-  #errors = 0;
 
   constructor(server: Server, replication: Replication, host: string, port: number) {
     this.#server = server, this.#replication = replication;
@@ -209,7 +207,6 @@ export class MasterLink {
     client.isMaster = true;
     server.adoptMaster(client, replication.streamDatabase);
     this.#receivedOffset = replication.stream.offset;
-    this.#errors = 0;
     this.client = client;
     this.state = "connected";
     this.#heard();
@@ -240,12 +237,6 @@ export class MasterLink {
     const { parser } = client, heldBytes = client.postponed ? parser.args.rawEnd - parser.args.rawStart : 0;
     const unparsedBytes = parser.isMidRequest ? parser.usedBytes : 0;
     this.#replication.stream.publish(this.#receivedOffset - unparsedBytes - heldBytes);
-    if (client.reply.errors === this.#errors) return;
-    this.#errors = client.reply.errors;
-    this.#server.log.warning(
-      `== CRITICAL == This replica is sending an error to its master: '${client.reply.lastError}' after processing the command ` +
-        `'${client.lastCommand?.fullName ?? "<unknown>"}'`,
-    );
   }
 
   /** REPLCONF GETACK: answers at the end of the turn. */

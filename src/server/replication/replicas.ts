@@ -288,10 +288,8 @@ export class Replicas {
   }
 
   everySecond(nowMs: number, isMaster: boolean): void {
-    const { settings } = this.#server;
-    if (isMaster && this.all.size > 0 && this.#seconds++ % settings.replPingReplicaPeriodSeconds === 0) {
-      this.stream.appendAnywhere(PING);
-    }
+    const isPingDue = this.#seconds++ % this.#server.settings.replPingReplicaPeriodSeconds === 0;
+    if (isMaster && isPingDue && this.all.size > 0) this.stream.appendAnywhere(PING);
     for (const link of [...this.all]) this.#visit(link, nowMs);
     if (isMaster) this.#closeIdleStream(nowMs);
     this.startWaiting();
@@ -330,6 +328,13 @@ export class Replicas {
     let oldest = stream.backlogOffset;
     for (const { cursor } of this.all) if (cursor !== null) oldest = Math.min(oldest, cursor.offset);
     return stream.offset - oldest;
+  }
+
+  /** What the connections of replicas take, besides the stream. */
+  get clientBytes(): number {
+    let bytes = 0;
+    for (const { client } of this.all) bytes += client.countedBytes;
+    return bytes;
   }
 
   /** The part of it that is more than the backlog should be. */
