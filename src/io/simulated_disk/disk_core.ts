@@ -112,10 +112,17 @@ export class DiskCore {
     this.durable.addTo(hash, this.#effects.length > 0);
     let low = 1, high = 1;
     for (const effect of this.#effects) {
+      this.#addUnnamed(hash, effect);
       low = mix(low, textHash(effect, "low")), high = mix(high, textHash(effect, "high"));
     }
     if (this.#effects.length > 0) hash.add(low, high);
     return hash;
+  }
+
+  /** What only a name that is not durable leads to. */
+  #addUnnamed(hash: ContentHash, effect: Effect): void {
+    if (effect.kind !== "names") return;
+    for (const { node } of effect.changes) if (node !== null) this.durable.addNodeTo(hash, node);
   }
 
   // ---- changing the cache --------------------------------------------------------------------------------------

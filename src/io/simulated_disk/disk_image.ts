@@ -178,6 +178,13 @@ export class DiskImage {
     this.#addDirectory(hash, ROOT, withIds, 1, 1);
   }
 
+  /** Adds one node and what is below it, under its id. */
+  addNodeTo(hash: ContentHash, id: NodeId): void {
+    const node = this.#nodes.get(id)!;
+    if (node.isDirectory) this.#addDirectory(hash, id, true, mix(3, id), mix(4, id));
+    else addFile(hash, node, mix(3, id), mix(4, id));
+  }
+
   #addDirectory(hash: ContentHash, id: NodeId, withIds: boolean, low: number, high: number): void {
     for (const [name, child] of this.directory(id).entries) {
       const { low: nameLow, high: nameHigh } = hashOfName(name), node = this.#nodes.get(child)!;

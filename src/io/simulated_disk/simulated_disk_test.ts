@@ -369,6 +369,11 @@ Deno.test("hash: of names and contents, however they came about, and of what is 
     build((disk) => (durableFile(disk, "/a", "1"), append(disk, durableFile(disk, "/b", ""), "2"))),
     build((disk) => (durableFile(disk, "/a", "1"), durableFile(disk, "/b", "2"), disk.makeDirectory("/d"))),
   ];
+  const unnamed = (text: string) => (disk: SimulatedDisk) => {
+    const file = disk.open("/a", "create");
+    append(disk, file, text), disk.sync(file);
+  };
+  others.push(build(unnamed("1")), build(unnamed("2")));
   for (const other of others) assertNotEquals(other, two);
   assertEquals(new Set(others.map(({ low, high }) => `${low} ${high}`)).size, others.length);
 });
