@@ -33,7 +33,7 @@ export class Replicas {
   #cut: StreamCursor | null = null;
   #hasNewAcks = false;
   #noneSinceMs = 0;
-  #seconds = 0;
+  #seconds = 1;
 
   constructor(server: Server, stream: ReplicationStream) {
     this.#server = server, this.stream = stream;

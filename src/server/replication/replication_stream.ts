@@ -119,7 +119,7 @@ export class ReplicationStream implements LogSink {
   /** Adds a command that concerns no database. */
   appendAnywhere(bytes: Uint8Array, start = 0, end: number = bytes.length): void {
     this.receive(bytes, start, end);
-    this.offset = this.#written;
+    this.publish(this.#written);
   }
 
   /** Adds bytes that are not applied yet; `publish` makes them part of the stream. */
@@ -135,6 +135,7 @@ export class ReplicationStream implements LogSink {
   /** Everything up to `offset` has been applied. */
   publish(offset: number): void {
     this.offset = offset;
+    this.trim();
   }
 
   /** Drops what was received and not applied: its sender will send it again. */
@@ -159,7 +160,6 @@ export class ReplicationStream implements LogSink {
     const bytes = new Uint8Array(Math.min(Math.max(wanted, BLOCK_BYTES_MIN), bytesMax));
     const block = { bytes, startOffset: last.startOffset + last.used, used: 0, next: null };
     this.#last = last.next = block;
-    this.trim();
     return block;
   }
 
