@@ -219,8 +219,11 @@ export class Blocking implements KeyWaits {
   }
 
   databaseReplaced(db: Database): void {
+    const { dict } = this.#server.keyspace;
     for (const queue of this.#queues[db.index].values()) {
-      if (queue.endingWithKey > 0 || this.#typeNow(queue) !== NO_TYPE) this.#note(queue);
+      // Keys that have expired too: they are removed, and that is logged, when it is their turn, not inside the command that is running.
+      const isThere = dict.find(db.dict, queue.key, 0, queue.key.length) !== NONE;
+      if (isThere || queue.endingWithKey > 0) this.#note(queue);
     }
   }
 

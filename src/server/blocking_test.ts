@@ -185,3 +185,12 @@ Deno.test("Blocking: with CLIENT REPLY OFF a served client gets nothing and its 
   one.send("CLIENT", "REPLY", "ON");
   assertEquals([received(one), client.command("EXISTS", "k")], ["OK", 0]);
 });
+
+Deno.test("Blocking: an expired key that SWAPDB brings wakes nobody, and is removed after the SWAPDB in the log too", async () => {
+  const opened = await open("--appendonly", "yes"), { client, clock } = opened, one = waiting(opened, "BRPOP k 0");
+  run(client, "SELECT 1", "RPUSH k a", "PEXPIRE k 100");
+  clock.advance(101);
+  run(client, "SWAPDB 0 1");
+  assertEquals(received(one), undefined);
+  assertEquals(logged(opened).slice(-3), ["SWAPDB 0 1", "SELECT 0", "DEL k"]);
+});
