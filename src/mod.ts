@@ -9,8 +9,6 @@
  * redis.kill();
  * ```
  */
-import { utf8Encode } from "./base/bytes.ts";
-import { formatInteger } from "./base/integer.ts";
 import { findFacts } from "./commands/spec/all_facts.ts";
 import { type Clock, ManualClock, RealClock } from "./io/clock.ts";
 import { DiskStorage } from "./io/disk_storage.ts";
@@ -23,6 +21,7 @@ import type { Storage } from "./io/storage.ts";
 import { TcpNetwork } from "./io/tcp_network.ts";
 import { InlineSnapshotChild } from "./persistence/snapshot/inline_child.ts";
 import { type SnapshotChild, WorkerSnapshotChild } from "./persistence/snapshot/snapshot_child.ts";
+import { encodeCommand } from "./resp/encode_command.ts";
 import { type Reply, ReplyError, ReplyParser } from "./resp/reply_parser.ts";
 import { parseCommandLine } from "./server/config/command_line.ts";
 import { Config, enterAnyDirectory } from "./server/config/config.ts";
@@ -43,6 +42,7 @@ export {
   SeededRandomness,
   TcpNetwork,
 };
+export { encodeCommand };
 export type { Clock, HostSystem, Network, Randomness, Reply, Server, Storage };
 export { OWNER_NAMES } from "./memory/owner.ts";
 export type { CowSample } from "./memory/cow_tracker.ts";
@@ -100,27 +100,6 @@ export class Client {
   close(): void {
     this.#connection.hangUp();
   }
-}
-
-/** A request as RESP. */
-export function encodeCommand(words: readonly (string | number | Uint8Array)[]): Uint8Array {
-  const parts = words.map((word) => typeof word === "object" ? word : utf8Encode(String(word)));
-  const size = parts.reduce((sum, part) => sum + part.length + 32, 32), bytes = new Uint8Array(size);
-  let at = header(bytes, 0, 0x2a, parts.length);
-  for (const part of parts) {
-    at = header(bytes, at, 0x24, part.length);
-    bytes.set(part, at);
-    at += part.length;
-    bytes[at++] = 13, bytes[at++] = 10;
-  }
-  return bytes.subarray(0, at);
-}
-
-function header(bytes: Uint8Array, at: number, type: number, value: number): number {
-  bytes[at] = type;
-  const end = formatInteger(value, bytes, at + 1);
-  bytes[end] = 13, bytes[end + 1] = 10;
-  return end + 2;
 }
 
 /** A running server and what drives it. */

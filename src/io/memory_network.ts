@@ -1,6 +1,7 @@
 /**
- * A network without sockets: clients in the same process. Deterministic: bytes that a client sends are delivered, executed and answered
- * before `send` returns, unless the server holds the reply back.
+ * A network without sockets: clients in the same process, and other networks like it. Deterministic: bytes that a client sends are
+ * delivered, executed and answered before `send` returns, unless the server holds the reply back. Between two servers everything takes a
+ * microtask, so that neither acts within a turn of the other.
  */
 import type { Connection, ConnectionSink, Listener, Network, NetworkHooks } from "./network.ts";
 import { ConnectError } from "./network.ts";
@@ -10,6 +11,8 @@ export class MemoryNetwork implements Network {
   #turnQueued = false;
   #inTurn = false;
   #nextNumber = 1;
+  /** Networks of other servers, by "host:port". */
+  readonly #others = new Map<string, MemoryNetwork>();
   readonly #runTurn = () => {
     this.#turnQueued = false;
     this.endTurn();
@@ -31,10 +34,15 @@ export class MemoryNetwork implements Network {
     queueMicrotask(this.#runTurn);
   }
 
+  /** The server of another network is at this address from here on. */
+  join(host: string, port: number, other: MemoryNetwork): void {
+    this.#others.set(`${host}:${port}`, other);
+  }
+
   connectTcp(host: string, port: number): Promise<Connection> {
-    return Promise.reject(
-      new ConnectError(`Cannot connect to ${host}:${port}: this network has no other servers`, "ECONNREFUSED"),
-    );
+    const other = this.#others.get(`${host}:${port}`);
+    if (other !== undefined && other.#hooks !== null) return Promise.resolve(new OutgoingConnection(this, other));
+    return Promise.reject(new ConnectError(`Cannot connect to ${host}:${port}: nobody listens there`, "ECONNREFUSED"));
   }
 
   /** Connects a client of this process. `onBytes` gets what the server writes: bytes [0, length), valid during the call. */
@@ -170,5 +178,97 @@ export class InProcessConnection implements Connection {
     if (!this.#written || this.#closed) return;
     this.#written = false;
     this.#sink!.onWriteDone();
+  }
+}
+
+/** A server's own end of a connection to the server of another network. */
+class OutgoingConnection implements Connection {
+  readonly remoteAddress: string;
+  readonly localAddress = "127.0.0.1:0";
+  readonly isUnix = false;
+  readonly readsInPlace = false;
+  readonly fd: number;
+  readonly #network: MemoryNetwork;
+  readonly #far: InProcessConnection;
+  #sink: ConnectionSink | null = null;
+  #received: Uint8Array[] = [];
+  #isPaused = false;
+  #isClosed = false;
+  #farIsClosed = false;
+  readonly #deliverLater = () => this.#deliver();
+
+  constructor(network: MemoryNetwork, other: MemoryNetwork) {
+    this.#network = network;
+    this.#far = other.connect((bytes, length) => this.#onBytes(bytes.slice(0, length)), () => this.#onFarClosed());
+    this.fd = this.#far.fd;
+    this.remoteAddress = `127.0.0.1:${this.fd}`;
+  }
+
+  start(sink: ConnectionSink): void {
+    this.#sink = sink;
+    queueMicrotask(this.#deliverLater);
+  }
+
+  pauseReading(): void {
+    this.#isPaused = true;
+  }
+
+  resumeReading(): void {
+    this.#isPaused = false;
+    queueMicrotask(this.#deliverLater);
+  }
+
+  write(bytes: Uint8Array, lengthBytes: number): void {
+    queueMicrotask(() => {
+      if (this.#isClosed || this.#farIsClosed) return;
+      this.#far.send(bytes, lengthBytes);
+      this.#sink!.onWriteDone();
+      this.#network.requestTurnEnd();
+    });
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    queueMicrotask(() => this.#farIsClosed || this.#far.hangUp());
+  }
+
+  closeAfterWrite(): void {
+    this.close();
+  }
+
+  setNoDelay(): void {}
+
+  setKeepAlive(): void {}
+
+  #onBytes(bytes: Uint8Array): void {
+    this.#received.push(bytes);
+    queueMicrotask(this.#deliverLater);
+  }
+
+  #onFarClosed(): void {
+    this.#farIsClosed = true;
+    queueMicrotask(this.#deliverLater);
+  }
+
+  /** One turn for each piece; the end comes after all of them. */
+  #deliver(): void {
+    while (this.#sink !== null && !this.#isClosed && !this.#isPaused && this.#received.length > 0) {
+      const bytes = this.#received.shift()!;
+      this.#network.turn(() => this.#give(this.#sink!, bytes));
+    }
+    if (!this.#farIsClosed || this.#isClosed || this.#isPaused || this.#sink === null) return;
+    this.#isClosed = true;
+    this.#network.turn(() => this.#sink!.onClosed(null));
+  }
+
+  #give(sink: ConnectionSink, bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length && !this.#isClosed;) {
+      if (this.#isPaused) return void this.#received.unshift(bytes.subarray(at));
+      const room = sink.readBuffer(1), step = Math.min(room.length, bytes.length - at);
+      room.set(bytes.subarray(at, at + step));
+      sink.onData(step);
+      at += step;
+    }
   }
 }

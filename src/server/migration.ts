@@ -8,10 +8,11 @@
  * Invariants: a key is removed only after the target has acknowledged it and only if nobody wrote it since it was sent; the keys are
  * removed even when the client is gone by then, as nobody else would.
  */
-import { ascii, latin1Decode, latin1Encode, utf8Encode } from "../base/bytes.ts";
+import { ascii, latin1Decode } from "../base/bytes.ts";
 import type { Database, Replacement, WatchListener } from "../keyspace/database.ts";
 import { expiresAtMs } from "../keyspace/entry.ts";
 import { NONE } from "../memory/mod.ts";
+import { encodeCommand } from "../resp/encode_command.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
 import type { Client } from "./client.ts";
 import { LinkError, type MigrateLink, NO_DATABASE } from "./migrate_link.ts";
@@ -94,8 +95,8 @@ export class Migration {
   async #transfer(link: MigrateLink): Promise<void> {
     const { auth, targetDb, timeoutMs } = this.#request, words: Uint8Array[] = [];
     const replies: (SentKey | null)[] = [];
-    if (auth.length > 0) command(words, ascii("AUTH"), ...auth), replies.push(null);
-    if (link.selectedDb !== targetDb) command(words, ascii("SELECT"), utf8Encode(String(targetDb))), replies.push(null);
+    if (auth.length > 0) words.push(encodeCommand(["AUTH", ...auth])), replies.push(null);
+    if (link.selectedDb !== targetDb) words.push(encodeCommand(["SELECT", targetDb])), replies.push(null);
     this.#restoreCommands(words);
     replies.push(...this.#sent);
     // What happens between here and the replies is unknown until they are read.
@@ -119,8 +120,8 @@ export class Migration {
       const entry = keyspace.lookupQuiet(db, key, 0, key.length);
       if (entry === NONE) continue;
       const atMs = expiresAtMs(memory, entry), ttl = atMs < 0 ? 0 : Math.max(1, atMs - nowMs);
-      const payload = persistence.dumpPayload(entry), options = replace ? [ascii("REPLACE")] : [];
-      command(words, ascii("RESTORE"), key, utf8Encode(String(ttl)), payload, ...options);
+      const payload = persistence.dumpPayload(entry), options = replace ? ["REPLACE"] : [];
+      words.push(encodeCommand(["RESTORE", key, ttl, payload, ...options]));
       this.#watch(new SentKey(key));
     }
     // What the look-ups found to have expired.
@@ -209,12 +210,6 @@ export class Migration {
     client.connection.resumeReading();
     server.processInput(client);
   }
-}
-
-/** Adds one command, as RESP. */
-function command(into: Uint8Array[], ...words: Uint8Array[]): void {
-  into.push(ascii(`*${words.length}\r\n`));
-  for (const word of words) into.push(ascii(`$${word.length}\r\n`), word, latin1Encode("\r\n"));
 }
 
 function concatenated(parts: readonly Uint8Array[]): Uint8Array {

@@ -30,7 +30,7 @@ import { REPLY_PEAK_RESET_MS } from "../client_cron.ts";
 import { dictReport } from "../dict_report.ts";
 import { listpackReport } from "../listpack_report.ts";
 import { quicklistReport } from "../quicklist_report.ts";
-import { encodeCommand } from "../replication/master_connection.ts";
+import { encodeCommand } from "../../resp/encode_command.ts";
 import type { Server } from "../server.ts";
 import { rewriteConfigFile } from "./config_commands.ts";
 import { help } from "./help.ts";

@@ -4,9 +4,10 @@
  * Bytes that come before anybody asks for them wait. A promise is rejected with `MasterLinkError`, and nothing else, when the connection
  * is closed from either side.
  */
-import { ascii, EMPTY_BYTES, latin1Decode } from "../../base/bytes.ts";
+import { EMPTY_BYTES, latin1Decode } from "../../base/bytes.ts";
 import { StorageError } from "../../io/storage.ts";
 import type { Connection, ConnectionSink } from "../../io/network.ts";
+import { encodeCommand } from "../../resp/encode_command.ts";
 import type { Client } from "../client.ts";
 import type { RdbReceiver } from "./rdb_receiver.ts";
 
@@ -178,17 +179,4 @@ export class MasterConnection implements ConnectionSink {
     this.#received!.resolve();
     this.#received = null;
   }
-}
-
-/** A command as RESP. */
-export function encodeCommand(words: readonly (string | Uint8Array)[]): Uint8Array {
-  const parts: Uint8Array[] = [ascii(`*${words.length}\r\n`)];
-  for (const word of words) {
-    const bytes = typeof word === "string" ? ascii(word) : word;
-    parts.push(ascii(`$${bytes.length}\r\n`), bytes, ascii("\r\n"));
-  }
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) whole.set(part, at), at += part.length;
-  return whole;
 }

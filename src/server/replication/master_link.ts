@@ -9,7 +9,7 @@
  * Invariants: the offset covers whole commands, and whole transactions; the old data goes only when the new file is here and durable; a
  * history is asked to be continued only while the data is at its offset.
  */
-import { ascii } from "../../base/bytes.ts";
+import { ascii, latin1Encode } from "../../base/bytes.ts";
 import { ConnectError } from "../../io/network.ts";
 import { StorageError } from "../../io/storage.ts";
 import type { Client } from "../client.ts";
@@ -112,7 +112,7 @@ export class MasterLink {
     }
     log.notice("Master replied to PING, replication can continue...");
     if (masterauth.length > 0) {
-      const reply = await connection.ask("AUTH", ...(masteruser === "" ? [] : [masteruser]), masterauth);
+      const reply = await connection.ask("AUTH", ...(masteruser === "" ? [] : [latin1Encode(masteruser)]), masterauth);
       if (reply.startsWith("-")) throw new MasterLinkError(`Unable to AUTH to MASTER: ${reply}`);
     }
     await this.#tell(connection, "listening-port", String(settings.replicaAnnouncePort || port));

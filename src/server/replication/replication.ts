@@ -5,10 +5,10 @@
  * while there is a replica or a backlog. A replica's stream is its master's. Both kinds may have replicas.
  * Invariants: on a replica no key expires by the clock: what has expired reads as missing until the master deletes it.
  */
+import { encodeCommand } from "../../resp/encode_command.ts";
 import type { Client } from "../client.ts";
 import { randomHex, type Server } from "../server.ts";
 import { LocalExpiries } from "./local_expiries.ts";
-import { encodeCommand } from "./master_connection.ts";
 import { MasterLink } from "./master_link.ts";
 import { Replicas } from "./replicas.ts";
 import { ReplicationStream } from "./replication_stream.ts";
