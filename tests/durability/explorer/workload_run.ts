@@ -1,0 +1,323 @@
+/**
+ * One run of a workload on a simulated disk, with a point kept before every operation: the disk as it was, and what had been promised.
+ *
+ * Each unit is sent by a client of its own, so that a refusal, which is never held back, tells at once that it was not applied; whatever
+ * has no reply yet may or may not survive.
+ */
+import {
+  type Afterimage,
+  type Client,
+  type ManualClock,
+  openServer,
+  ReplyError,
+  SeededRandomness,
+} from "../../../src/mod.ts";
+import { type DiskOperation, KILL, type SimulatedDisk } from "../../../src/io/simulated_disk/mod.ts";
+import { LoadFailedError } from "../../../src/server/loading.ts";
+import { digestOf, directives, type ReferenceModel } from "./engine.ts";
+import type { Broken, Promised } from "./promise.ts";
+import type { Mode, Policy, Step, Workload } from "./workload.ts";
+
+/** A moment at which the power may go. */
+export interface CrashPoint {
+  readonly disk: SimulatedDisk;
+  readonly promised: Promised;
+  /** The operation that did not happen any more. */
+  readonly next: DiskOperation | null;
+}
+
+export interface RunOptions {
+  readonly workload: Workload;
+  readonly policy: Policy;
+  /** Empty, with its faults planned. */
+  readonly disk: SimulatedDisk;
+  readonly clock: ManualClock;
+  readonly model: ReferenceModel;
+}
+
+interface Unit {
+  readonly commands: readonly (readonly string[])[];
+  readonly client: Client;
+  repliesMissing: number;
+  repliedAtMs: number;
+  /** Where the log was when it was executed. */
+  position: number;
+}
+
+type Bounds = Pick<Promised, "lowest" | "lowestAfterKill" | "cuts">;
+
+const TICK_MS = 100;
+/** Replies that are this old are of units that `everysec` must keep. */
+const KEPT_AFTER_MS = 2000;
+const SETTLE_MICROTASKS = 40;
+const SYNC_FAULTS: ReadonlySet<string> = new Set(["sync", "syncDirectory"]);
+
+export class WorkloadRun {
+  readonly points: CrashPoint[] = [];
+  /** Something went wrong in the run itself. */
+  broken: Broken | null = null;
+  disk: SimulatedDisk;
+  readonly #o: RunOptions;
+  #mode: Mode;
+  #app: Afterimage | null = null;
+  #units: Unit[] = [];
+  #states: string[] = [];
+  /** All units below are durable whatever the policy. */
+  #floor = 0;
+  /** What the log had vouched for when it was turned off. */
+  #frozen: number | null = null;
+  #cuts = new Set<number>([0]);
+  #lastCut = 0;
+  /** While a server starts: what the one before it had promised. */
+  #old: Bounds | null = null;
+  #cutOfChild = 0;
+  #saves = 0;
+  #rewrites = 0;
+  #isTurningOn = false;
+  #hasStopped = false;
+
+  constructor(options: RunOptions) {
+    this.#o = options, this.#mode = options.workload.mode, this.disk = options.disk;
+  }
+
+  /** Runs all steps, or as many as faults let it. */
+  async run(): Promise<void> {
+    const { model, workload } = this.#o;
+    model.reset();
+    this.#states = [model.digest];
+    await this.#start(this.disk);
+    for (const step of workload.steps) {
+      if (this.#app === null || this.broken !== null) break;
+      await this.#step(step);
+      await this.#settle();
+      if (this.#hasStopped && step.do !== "shutdown") break;
+    }
+    this.#keepPoint(null);
+  }
+
+  // ---- starting and stopping -----------------------------------------------------------------------------------
+
+  async #start(disk: SimulatedDisk): Promise<void> {
+    const { clock, policy } = this.#o;
+    this.disk = disk;
+    disk.onOperation = (operation) => this.#keepPoint(operation);
+    disk.onStall = (ms) => clock.advance(ms);
+    const options = { clock, randomness: new SeededRandomness(1), storage: disk, worker: false };
+    try {
+      this.#app = await openServer({ ...options, directives: directives(this.#mode, policy) });
+    } catch (error) {
+      this.#app = null;
+      if (!(error instanceof LoadFailedError)) throw error;
+      if (!this.#mayRefuse) this.broken = { invariant: "I7", text: `the server refuses to start: ${error.message}` };
+      return;
+    }
+    this.#hasStopped = false;
+    this.#saves = this.#rewrites = 0, this.#frozen = null, this.#isTurningOn = false;
+    this.#adopt(digestOf(this.#app.connect()));
+  }
+
+  /** What a start found is what there is now. */
+  #adopt(digest: string): void {
+    const found = this.#states.lastIndexOf(digest);
+    if (found < 0) {
+      this.broken = { invariant: "I1", text: "a restart found what is no state that ever was" };
+      return;
+    }
+    const units = this.#units.slice(0, found);
+    for (const unit of units) unit.repliesMissing = 0, unit.position = 0;
+    this.#units = units, this.#states = this.#states.slice(0, found + 1);
+    this.#rewindModel();
+    if (this.#mode === "aof") this.#floor = found;
+    else this.#cuts = new Set([found]), this.#lastCut = found, this.#floor = 0;
+  }
+
+  async #restart(mode: Mode = this.#mode): Promise<void> {
+    this.#old = this.#bounds();
+    this.#mode = mode;
+    this.#app?.kill();
+    this.#app = null;
+    const { faults, isReadOnly } = this.disk, killed = this.disk.afterCrash(KILL);
+    killed.faults = faults, killed.isReadOnly = isReadOnly;
+    await this.#start(killed);
+    this.#old = null;
+  }
+
+  // ---- steps ---------------------------------------------------------------------------------------------------
+
+  async #step(step: Step): Promise<void> {
+    switch (step.do) {
+      case "unit":
+        return this.#unit(step.commands);
+      case "time":
+        for (let ms = 0; ms < step.ms && !this.#hasStopped; ms += TICK_MS) await this.#tick();
+        return;
+      case "rewrite":
+        this.#cutOfChild = this.#units.length;
+        return this.#send("BGREWRITEAOF");
+      case "bgsave":
+        this.#freezes();
+        return this.#send("BGSAVE");
+      case "save":
+        this.#freezes();
+        return this.#send("SAVE");
+      case "child":
+        while (this.#app!.step());
+        return;
+      case "appendonly":
+        return this.#turnLog(step.on);
+      case "restart":
+        return await this.#restart(step.mode);
+      case "shutdown":
+        return await this.#shutdown();
+    }
+  }
+
+  /** The data set as it is now may become a dump. */
+  #freezes(): void {
+    this.#cuts = new Set(this.#cuts).add(this.#units.length);
+    this.#cutOfChild = this.#units.length;
+  }
+
+  #turnLog(on: boolean): void {
+    if (!on) this.#frozen ??= this.#lowest();
+    else this.#cutOfChild = this.#units.length;
+    this.#isTurningOn = on;
+    this.#send("CONFIG", "SET", "appendonly", on ? "yes" : "no");
+  }
+
+  async #shutdown(): Promise<void> {
+    this.#send("SHUTDOWN");
+    await this.#settle();
+    // It may refuse, as the log cannot be synced; then it goes on.
+    if (this.#app!.exitCode === 0 && this.#mode === "aof" && this.#frozen === null) this.#floor = this.#units.length;
+    if (this.#app!.exitCode !== null) await this.#restart();
+  }
+
+  #send(...words: string[]): void {
+    this.#app!.connect().send(...words);
+  }
+
+  async #tick(): Promise<void> {
+    this.#o.clock.advance(TICK_MS);
+    await microtasks();
+    if (this.#app!.exitCode === null) this.#app!.tick();
+    await this.#settle();
+  }
+
+  #unit(commands: readonly (readonly string[])[]): void {
+    const app = this.#app!, client = app.connect(), words = inTransaction(commands);
+    const unit: Unit = { commands, client, repliesMissing: words.length, repliedAtMs: 0, position: 0 };
+    const before = this.#states;
+    this.#o.model.apply(commands);
+    this.#states = [...before, this.#o.model.digest];
+    for (const one of words) if (app.exitCode === null) client.send(...one);
+    unit.position = app.server.persistence.aof.appendedBytes;
+    if (!this.#isRefused(unit)) return void this.#units.push(unit);
+    this.#states = before;
+    this.#rewindModel();
+  }
+
+  #rewindModel(): void {
+    const { model } = this.#o;
+    model.reset();
+    for (const { commands } of this.#units) model.apply(commands);
+  }
+
+  #isRefused(unit: Unit): boolean {
+    for (let reply = unit.client.receive(); reply !== undefined; reply = unit.client.receive()) {
+      if (reply instanceof ReplyError) return true;
+      unit.repliesMissing--, unit.repliedAtMs = this.#o.clock.nowMs();
+    }
+    return false;
+  }
+
+  /** Lets what is due happen, then looks for replies. */
+  async #settle(): Promise<void> {
+    await microtasks();
+    this.#hasStopped = this.#app === null || this.#app.exitCode !== null;
+    for (const unit of this.#units) if (unit.repliesMissing > 0) this.#isRefused(unit);
+    this.#lookAtPersistence();
+  }
+
+  // ---- promises ------------------------------------------------------------------------------------------------
+
+  /** What the server has reported as done since we looked last. */
+  #lookAtPersistence(): void {
+    if (this.#app === null) return;
+    const { saves, rewrites, aof } = this.#app.server.persistence;
+    if (saves > this.#saves) this.#lastCut = this.#cutOfChild;
+    if (rewrites > this.#rewrites && aof.state === "on") this.#floor = Math.max(this.#floor, this.#cutOfChild);
+    this.#saves = saves, this.#rewrites = rewrites;
+    if (this.#isTurningOn && aof.state === "on") this.#turnedOn();
+  }
+
+  /** The log is in force; the next start uses it, whatever the one before did. */
+  #turnedOn(): void {
+    this.#frozen = null, this.#isTurningOn = false, this.#mode = "aof";
+    this.#floor = Math.max(this.#floor, this.#cutOfChild);
+  }
+
+  #keepPoint(next: DiskOperation | null): void {
+    this.#lookAtPersistence();
+    const { policy } = this.#o;
+    const promised: Promised = {
+      mode: this.#mode,
+      policy,
+      states: this.#states,
+      ...this.#old ?? this.#bounds(),
+      highest: this.#states.length - 1,
+      mayRefuse: this.#mayRefuse,
+      isSecondStart: false,
+    };
+    this.points.push({ disk: this.disk.afterCrash(KILL), promised, next });
+  }
+
+  #bounds(): Bounds {
+    const lowest = this.#lowest(), isOnlyFile = this.#mode === "rdb" || this.#frozen !== null;
+    return {
+      lowest,
+      lowestAfterKill: isOnlyFile ? lowest : Math.max(lowest, this.#acknowledged(() => true)),
+      cuts: this.#mode === "rdb" ? this.#cuts : null,
+    };
+  }
+
+  get #mayRefuse(): boolean {
+    return this.disk.timeline().some(({ operation, error }) => error !== null && SYNC_FAULTS.has(operation));
+  }
+
+  /** Units that must be found after a power cut. */
+  #lowest(): number {
+    if (this.#mode === "rdb") return this.#lastCut;
+    if (this.#frozen !== null) return this.#frozen;
+    const { policy, clock } = this.#o, nowMs = clock.nowMs();
+    if (policy === "no") return this.#floor;
+    const isKept = policy === "always" ? () => true : (unit: Unit) => nowMs - unit.repliedAtMs > KEPT_AFTER_MS;
+    return Math.max(this.#floor, Math.min(this.#acknowledged(isKept), this.#synced()));
+  }
+
+  /** Units whose reply has come, and that are kept; replies come in order. */
+  #acknowledged(isKept: (unit: Unit) => boolean): number {
+    for (let k = this.#units.length; k > 0; k--) {
+      const unit = this.#units[k - 1];
+      if (unit.repliesMissing === 0 && isKept(unit)) return k;
+    }
+    return 0;
+  }
+
+  /** After an error `everysec` cannot keep what it has acknowledged before it knew: only what a sync had covered. */
+  #synced(): number {
+    const aof = this.#app?.server.persistence.aof;
+    if (aof === undefined || aof.writeError === null || this.#o.policy === "always") return Infinity;
+    let k = 0;
+    while (k < this.#units.length && this.#units[k].position <= aof.syncedBytes) k++;
+    return k;
+  }
+}
+
+function inTransaction(commands: readonly (readonly string[])[]): readonly (readonly string[])[] {
+  return commands.length === 1 ? commands : [["MULTI"], ...commands, ["EXEC"]];
+}
+
+async function microtasks(): Promise<void> {
+  for (let i = 0; i < SETTLE_MICROTASKS; i++) await Promise.resolve();
+}
