@@ -337,8 +337,8 @@ export class Replicas {
     return bytes;
   }
 
-  /** The part of it that is more than the backlog should be. */
+  /** The part of it that is more than the backlog should be, for the sake of replicas. */
   get surplusBytes(): number {
-    return Math.max(0, this.keptBytes - this.stream.backlogBytesMax);
+    return this.all.size === 0 ? 0 : Math.max(0, this.keptBytes - this.stream.backlogBytesMax);
   }
 }
