@@ -13,13 +13,6 @@ export function blockTimeoutMs(ctx: CommandContext, index: number): number {
   return timeoutMs >= 0 && timeoutMs < 2 ** 63 ? timeoutMs : failed(ctx, "timeout is negative");
 }
 
-/** Likewise for XREAD, which takes whole milliseconds. */
-export function blockMilliseconds(ctx: CommandContext, index: number): number {
-  const timeoutMs = ctx.wideInteger(index, "timeout is not an integer or out of range");
-  if (Number.isNaN(timeoutMs)) return NaN;
-  return timeoutMs >= 0 ? timeoutMs : failed(ctx, "timeout is negative");
-}
-
 function failed(ctx: CommandContext, error: string): number {
   ctx.reply.error(error);
   return NaN;

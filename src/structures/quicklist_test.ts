@@ -241,3 +241,26 @@ Deno.test("Quicklists: a list that cannot be copied leaves nothing behind", () =
   assertThrows(() => lists.copy(list), OutOfArenaError);
   assertEquals(allocator.liveBytes, before);
 });
+
+Deno.test("Quicklists: header, node and content are laid out as drawn", () => {
+  const one = bench(), { lists, memory } = one, list = lists.create(-2, 3);
+  push(one, list, false, "ab"), push(one, list, true, "5");
+  const words = (block: Address, count: number) => Array.from({ length: count }, (_, i) => memory.u32(block, 4 * i));
+  const node = memory.u32(list, LIST.head) as Address, content = memory.u32(node, NODE.content) as Address;
+  assertEquals([words(list, 2), memory.f64(list, 8), words(list, 6).slice(4)], [[node, node], 2, [1, 0x0003fffe]]);
+  const start = memory.u32(node, 12), listpack = [13, 0, 0, 0, 2, 0, 5, 1, 0x82, 0x61, 0x62, 3, 0xff];
+  assertEquals(words(node, 7), [NONE, NONE, content, start, listpack.length, 2, 0]);
+  assertEquals(listpack.map((_, i) => memory.u8(content, start + i)), listpack);
+});
+
+Deno.test("Quicklists: pushes and pops at both ends keep to the block, and a drained node gives memory back", () => {
+  const one = bench(), { lists, allocator } = one, list = lists.create(-2, 0);
+  for (let i = 0; i < 300; i++) push(one, list, i % 2 === 0, `element ${i}`);
+  const full = allocator.liveBytes;
+  for (let i = 0; i < 5000; i++) push(one, list, true, "xyz"), lists.pop(list, false);
+  for (let i = 0; i < 5000; i++) push(one, list, false, "xyz"), lists.pop(list, true);
+  assert(allocator.liveBytes <= full, "moving through a list takes no more memory");
+  while (lists.length(list) > 3) lists.pop(list, lists.length(list) % 2 === 0);
+  assertEquals(elements(one, list), ["xyz", "xyz", "xyz"]);
+  assert(allocator.liveBytes < 400, `${allocator.liveBytes} bytes`);
+});
