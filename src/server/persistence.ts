@@ -34,6 +34,12 @@ const MISCONF_RDB =
 const BAD_PAYLOAD = "DUMP payload version or checksum are wrong";
 const BAD_FORMAT = "Bad data format";
 
+/** What of the data set a save holds. */
+export interface SavedContent {
+  readonly data: boolean;
+  readonly functions: boolean;
+}
+
 type Outcome = { status: string } | { error: string };
 
 export class Persistence {
@@ -415,17 +421,18 @@ export class Persistence {
   }
 
   /**
-   * Begins a save for replicas; false when it cannot begin now. `ended` gets the open file, or null and why there is none. The file is
+   * Begins a save of `content` for replicas; false when it cannot begin now. `ended` gets the open file, or null and why there is none. The file is
    * the dump, or (repl-diskless-sync) one of its own that has no name any more.
    */
-  startReplicationSave(ended: (file: FileHandle | null, error: string) => void): boolean {
+  startReplicationSave(content: SavedContent, ended: (file: FileHandle | null, error: string) => void): boolean {
     const server = this.#server, { settings, system } = server;
     if (this.#running !== "none" || server.dispatcher.isInTransaction || this.aof.rewriteInProgress) return false;
-    this.#isForReplicas = settings.replDisklessSync;
+    // A part of the data is no dump.
+    this.#isForReplicas = settings.replDisklessSync || !content.data || !content.functions;
     const path = this.#isForReplicas ? `${settings.dir}/temp-${system.pid}-sync.rdb` : this.#tempRdbPath;
     this.#lastTryMs = server.nowMs();
     this.#dirtyAtStart = server.keyspace.dirty;
-    this.#startChild("rdb", this.#job("rdb", path, false, true), (result) => {
+    this.#startChild("rdb", withOnly(content, this.#job("rdb", path, false, true)), (result) => {
       const isForReplicas = this.#isForReplicas;
       this.#isForReplicas = false;
       const error = isForReplicas ? (result.ok ? null : result.error) : this.#saveEnded(result);
@@ -874,6 +881,10 @@ class LoadIntoEmptied {
     if (!this.#old.isIdle) return this.#old.step(FREED_BLOCKS_PER_STEP), false;
     return this.#load.step(budgetBytes);
   }
+}
+
+function withOnly({ data, functions }: SavedContent, job: SnapshotJob): SnapshotJob {
+  return { ...job, databases: data ? job.databases : [], functions: functions ? job.functions : [] };
 }
 
 function mib(bytes: number): number {

@@ -74,6 +74,8 @@ export function replicationCommands(server: Server): Handlers {
         return setAddress(ctx, index + 1);
       case "rdb-only":
         return setRdbOnly(ctx, index + 1);
+      case "rdb-filter-only":
+        return setFilter(ctx, index + 1);
     }
     ctx.reply.error(`Unrecognized REPLCONF option: ${args.text(index)}`);
     return false;
@@ -109,6 +111,15 @@ export function replicationCommands(server: Server): Handlers {
     if (value === 0 || value === 1) replicas.linkOf(clientOf(ctx)).wantsOnlyRdb = value === 1;
     else ctx.reply.error("value is out of range, value must between 0 and 1");
     return value === 0 || value === 1;
+  }
+
+  /** The parts that the file is to have, separated by blanks; none of them, none. */
+  function setFilter(ctx: CommandContext, index: number): boolean {
+    const parts = ctx.args.text(index).split(/\s+/).filter((part) => part !== "");
+    const unknown = parts.find((part) => part.toLowerCase() !== "functions");
+    if (unknown !== undefined) ctx.reply.error(`Unsupported rdb-filter-only option: ${unknown}`);
+    else replicas.linkOf(clientOf(ctx)).wantedContent = { data: false, functions: parts.length > 0 };
+    return unknown === undefined;
   }
 
   // ---- roles ---------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 import { ascii } from "../../base/bytes.ts";
 import { StorageError } from "../../io/storage.ts";
 import type { Client, OutputFeed } from "../client.ts";
+import type { SavedContent } from "../persistence.ts";
 import type { ReplicationStream, StreamCursor } from "./replication_stream.ts";
 import type { SyncFile } from "./sync_file.ts";
 
@@ -43,6 +44,7 @@ export class ReplicaLink implements OutputFeed {
   address = "";
   knowsPsync2 = false;
   wantsOnlyRdb = false;
+  wantedContent: SavedContent = { data: true, functions: true };
   /** It used SYNC: it acknowledges nothing, and gets no +FULLRESYNC. */
   isOld = false;
   ackOffset = 0;
@@ -66,6 +68,11 @@ export class ReplicaLink implements OutputFeed {
   get name(): string {
     const { ip, listeningPort, client } = this;
     return listeningPort > 0 ? `${ip}:${listeningPort}` : `client id #${client.id}`;
+  }
+
+  /** Whether a file of this content is one for it. */
+  wants({ data, functions }: SavedContent): boolean {
+    return this.wantedContent.data === data && this.wantedContent.functions === functions;
   }
 
   get isWaitingForFile(): boolean {

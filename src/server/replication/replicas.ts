@@ -10,6 +10,7 @@
 import { ascii } from "../../base/bytes.ts";
 import type { FileHandle } from "../../io/storage.ts";
 import type { Client } from "../client.ts";
+import type { SavedContent } from "../persistence.ts";
 import type { Server } from "../server.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
 import { ReplicaLink } from "./replica_link.ts";
@@ -29,8 +30,9 @@ export class Replicas {
   /** Online replicas that were heard of in the last min-replicas-max-lag seconds. */
   goodCount = 0;
   readonly #server: Server;
-  /** Cut of the running synchronization's file. */
+  /** Cut of the running synchronization's file, and what is in it. */
   #cut: StreamCursor | null = null;
+  #cutContent: SavedContent = { data: true, functions: true };
   #hasNewAcks = false;
   #noneSinceMs = 0;
   #seconds = 1;
@@ -96,7 +98,7 @@ export class Replicas {
     link.state = "waitingStart";
     this.#add(link);
     if (!this.stream.isOpen) this.#openStream();
-    if (this.#cut !== null) {
+    if (this.#cut !== null && link.wants(this.#cutContent)) {
       this.#attach(link, this.#cut);
       log.notice("Waiting for end of BGSAVE for SYNC");
     } else this.startWaiting();
@@ -123,7 +125,8 @@ export class Replicas {
   startWaiting(): void {
     const server = this.#server, waiting = [...this.all].filter((link) => link.state === "waitingStart");
     if (waiting.length === 0 || this.#cut !== null) return;
-    if (!server.persistence.startReplicationSave((file, error) => this.#saveEnded(file, error))) {
+    const content = waiting[0].wantedContent;
+    if (!server.persistence.startReplicationSave(content, (file, error) => this.#saveEnded(file, error))) {
       return server.log.notice(
         "No BGSAVE in progress, but another BG operation is active. BGSAVE for replication delayed",
       );
@@ -132,7 +135,8 @@ export class Replicas {
     server.log.notice(`Starting BGSAVE for SYNC with target: ${target}`);
     this.stream.reselect();
     this.#cut = this.stream.cursorAt(this.stream.offset)!;
-    for (const link of waiting) this.#attach(link, this.#cut);
+    this.#cutContent = content;
+    for (const link of waiting) if (link.wants(content)) this.#attach(link, this.#cut);
   }
 
   #saveEnded(file: FileHandle | null, error: string): void {
