@@ -1,65 +1,130 @@
 /**
- * Servers for the explorer. Making one takes milliseconds and a start of one microseconds, so a `RecoveryHost` is one server that starts
- * again and again: its data is flushed and its `Persistence` made anew, on another disk each time. What is loaded, decided and repaired
- * is the production code's.
+ * The server that is explored, and the model it is compared with. Making a server takes milliseconds and gigabytes of address space, a start
+ * of one microseconds, so there is one server that starts again and again: its data is flushed, and what a process would lose with its
+ * memory is made anew on another disk. What is loaded, decided and repaired is the production code's.
  */
 import {
   type Afterimage,
   type Client,
-  ManualClock,
+  type ManualClock,
+  MemoryNetwork,
   MemoryStorage,
   openServer,
+  type Randomness,
   SeededRandomness,
 } from "../../../src/mod.ts";
 import type { SimulatedDisk } from "../../../src/io/simulated_disk/mod.ts";
 import { InlineSnapshotChild } from "../../../src/persistence/snapshot/inline_child.ts";
 import { Persistence } from "../../../src/server/persistence.ts";
+import { Replication } from "../../../src/server/replication/replication.ts";
+import type { HostSystem } from "../../../src/server/system.ts";
 import type { Recovered } from "./state_table.ts";
 import type { Mode, Policy } from "./workload.ts";
 
-const COMMON = ["--save", "", "--enable-debug-command", "yes", "--databases", "1", "--arena-max", "256mb"];
-
-export function directives(mode: Mode, policy: Policy): string[] {
-  return [...COMMON, "--appendonly", mode === "aof" ? "yes" : "no", "--appendfsync", policy];
-}
+const DIRECTIVES = [
+  "--save",
+  "",
+  "--enable-debug-command",
+  "yes",
+  "--databases",
+  "1",
+  "--arena-max",
+  "256mb",
+  "--appendonly",
+  "no",
+];
+/** Names of temporary files must not depend on the machine. */
+const PID = 1;
 
 export function digestOf(client: Client): string {
   return String(client.command("DEBUG", "DIGEST"));
 }
 
-/** The parts of a server that a start makes anew. */
-interface Restarted {
-  storage: SimulatedDisk;
-  persistence: Persistence;
+function openWith(clock: ManualClock, network: MemoryNetwork): Promise<Afterimage> {
+  const options = { clock, network, randomness: new SeededRandomness(1), storage: new MemoryStorage() };
+  return openServer({ ...options, directives: DIRECTIVES });
 }
 
-export class RecoveryHost {
-  readonly client: Client;
+/** What a process loses, and gets anew when it starts. */
+interface Remade {
+  storage: SimulatedDisk;
+  persistence: Persistence;
+  replication: Replication;
+  randomness: Randomness;
+  system: HostSystem;
+  isStopped: boolean;
+}
+
+interface StartSettings {
+  appendonly: boolean;
+  appendfsync: Policy;
+}
+
+/** A process that is killed and started, on one disk after another. */
+export class SimulatedProcess {
+  readonly clock: ManualClock;
   readonly #app: Afterimage;
+  readonly #network: MemoryNetwork;
+  #child: InlineSnapshotChild | null = null;
+  /** Null while it runs. */
+  exitCode: number | null = null;
 
-  private constructor(app: Afterimage) {
-    this.#app = app, this.client = app.connect();
+  private constructor(app: Afterimage, clock: ManualClock, network: MemoryNetwork) {
+    this.#app = app, this.clock = clock, this.#network = network;
+    app.server.onStopped = (code) => this.exitCode = code;
   }
 
-  /** Starts with `always`: what it acknowledges after a start must be durable. */
-  static async open(mode: Mode): Promise<RecoveryHost> {
-    const options = { clock: new ManualClock(), randomness: new SeededRandomness(1), storage: new MemoryStorage() };
-    const host = new RecoveryHost(await openServer({ ...options, directives: directives("rdb", "always") }));
-    // The server itself has started without a log, so that nothing of the first start is in the way.
-    (host.#app.server.settings as { appendonly: boolean }).appendonly = mode === "aof";
-    return host;
+  static async open(clock: ManualClock): Promise<SimulatedProcess> {
+    const network = new MemoryNetwork();
+    return new SimulatedProcess(await openWith(clock, network), clock, network);
   }
 
-  /** Starts on a disk. */
-  async recover(disk: SimulatedDisk): Promise<Recovered> {
-    const { server } = this.#app, parts = server as unknown as Restarted;
+  get persistence(): Persistence {
+    return this.#app.server.persistence;
+  }
+
+  /** Kills what runs, and starts on a disk. @throws {LoadFailedError} */
+  async start(disk: SimulatedDisk, mode: Mode, policy: Policy): Promise<void> {
+    this.kill();
+    const { server } = this.#app, remade = server as unknown as Remade, settings = server.settings as StartSettings;
+    const child = new InlineSnapshotChild(disk);
     server.propagator.sink = null;
+    if (server.memory.cow.live) server.memory.endSnapshot();
     for (const db of server.keyspace.databases) server.keyspace.empty(db, false);
-    parts.storage = disk;
-    parts.persistence = new Persistence(server, () => new InlineSnapshotChild(disk));
+    settings.appendonly = mode === "aof", settings.appendfsync = policy;
+    remade.isStopped = false;
+    remade.storage = disk, remade.randomness = new SeededRandomness(1), remade.system = { ...server.system, pid: PID };
+    remade.replication = new Replication(server);
+    remade.persistence = new Persistence(server, () => child);
+    this.#child = child, this.exitCode = null;
+    this.#network.listenTcp("", 0, server);
+    await server.persistence.start();
+    server.updateGates();
+  }
+
+  /** Ends at once: nothing more is written. */
+  kill(): void {
+    this.#app.kill();
+  }
+
+  connect(): Client {
+    return this.#app.connect();
+  }
+
+  tick(): void {
+    this.#app.tick();
+  }
+
+  /** Advances the snapshot child; false when there is nothing to do. */
+  step(): boolean {
+    return this.#child!.step();
+  }
+
+  /** Starts, and says what was found. With `always`: what is acknowledged after the start must be durable. */
+  async recover(disk: SimulatedDisk, mode: Mode): Promise<Recovered> {
     try {
-      await server.persistence.start();
-      return { digest: digestOf(this.client), refusal: null };
+      await this.start(disk, mode, "always");
+      return { digest: digestOf(this.connect()), refusal: null };
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       return { digest: "", refusal: `${error.name}: ${error.message}` };
@@ -75,9 +140,8 @@ export class ReferenceModel {
     this.#client = client;
   }
 
-  static async open(): Promise<ReferenceModel> {
-    const options = { clock: new ManualClock(), randomness: new SeededRandomness(1), storage: new MemoryStorage() };
-    return new ReferenceModel((await openServer({ ...options, directives: directives("rdb", "no") })).connect());
+  static async open(clock: ManualClock): Promise<ReferenceModel> {
+    return new ReferenceModel((await openWith(clock, new MemoryNetwork())).connect());
   }
 
   reset(): void {

@@ -19,11 +19,11 @@ import {
   KILL,
   SimulatedDisk,
 } from "../../../src/io/simulated_disk/mod.ts";
-import { digestOf, RecoveryHost, ReferenceModel } from "./engine.ts";
+import { digestOf, ReferenceModel, SimulatedProcess } from "./engine.ts";
 import { type Broken, judge, type Promised } from "./promise.ts";
 import { type Recovered, StateTable } from "./state_table.ts";
 import { type CrashPoint, WorkloadRun } from "./workload_run.ts";
-import type { Mode, Policy, Workload } from "./workload.ts";
+import type { Policy, Workload } from "./workload.ts";
 
 /** What is run: one line of a plan. */
 export interface Scenario {
@@ -64,6 +64,8 @@ export interface ExplorerOptions {
 
 const VIOLATIONS_KEPT_MAX = 20;
 const MIX = 0x9e3779b1;
+/** Runs begin at the same time: dumps tell when they were made. */
+const START_MS = 1_700_000_000_000;
 
 export class Explorer {
   readonly counts: Counts = {
@@ -81,24 +83,25 @@ export class Explorer {
   readonly coverage = new Map<string, number>();
   readonly #o: ExplorerOptions;
   readonly #model: ReferenceModel;
-  readonly #hosts: Readonly<Record<Mode, RecoveryHost>>;
+  readonly #process: SimulatedProcess;
   readonly #table = new StateTable();
   readonly #kinds = new Set<string>();
 
-  private constructor(options: ExplorerOptions, model: ReferenceModel, hosts: Record<Mode, RecoveryHost>) {
-    this.#o = options, this.#model = model, this.#hosts = hosts;
+  private constructor(options: ExplorerOptions, model: ReferenceModel, process: SimulatedProcess) {
+    this.#o = options, this.#model = model, this.#process = process;
   }
 
   static async open(options: ExplorerOptions): Promise<Explorer> {
-    const hosts = { aof: await RecoveryHost.open("aof"), rdb: await RecoveryHost.open("rdb") };
-    return new Explorer(options, await ReferenceModel.open(), hosts);
+    const clock = new ManualClock();
+    return new Explorer(options, await ReferenceModel.open(clock), await SimulatedProcess.open(clock));
   }
 
   /** Explores one scenario, until `isOver`. @returns the operations of the run by number: the places for faults */
   async explore(scenario: Scenario, isOver: () => boolean): Promise<readonly string[]> {
-    const clock = new ManualClock(), { workload, policy, profile, geometry } = scenario;
+    const process = this.#process, { clock } = process, { workload, policy, profile, geometry } = scenario;
+    clock.setUnixTimeMs(START_MS);
     const disk = new SimulatedDisk({ profile, geometry, clock, faults: new FaultPlan(scenario.faults) });
-    const run = new WorkloadRun({ workload, policy, disk, clock, model: this.#model });
+    const run = new WorkloadRun({ workload, policy, disk, process, model: this.#model });
     await run.run();
     this.counts.runs++;
     if (run.broken !== null) this.#found(scenario, run.broken, run.disk, null, []);
@@ -156,20 +159,21 @@ export class Explorer {
     isFollowed: boolean,
     next: CrashPoint[],
   ): Promise<Recovered> {
-    const host = this.#hosts[promised.mode];
-    if (!isFollowed || depth >= this.#o.depthMax) return await host.recover(image.afterCrash(KILL));
+    const process = this.#process, { mode } = promised;
+    if (!isFollowed || depth >= this.#o.depthMax) return await process.recover(image.afterCrash(KILL), mode);
     const kept: { disk: SimulatedDisk; point: CrashPoint["next"]; isStarted: boolean; isAnswered: boolean }[] = [];
     let isStarted = false, isAnswered = false;
     const disk = image.afterCrash(KILL);
     disk.onOperation = (operation) =>
       kept.push({ disk: disk.afterCrash(KILL), point: operation, isStarted, isAnswered });
-    const recovered = await host.recover(disk);
+    const recovered = await process.recover(disk, mode);
     if (recovered.refusal !== null) return recovered;
     const states = [recovered.digest];
     isStarted = true;
-    if (promised.mode === "aof") {
-      host.client.command("INCR", "after");
-      states.push(digestOf(host.client));
+    if (mode === "aof") {
+      const client = process.connect();
+      client.command("INCR", "after");
+      states.push(digestOf(client));
       isAnswered = true;
       kept.push({ disk: disk.afterCrash(KILL), point: null, isStarted, isAnswered });
     }

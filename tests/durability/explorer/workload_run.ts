@@ -4,17 +4,10 @@
  * Each unit is sent by a client of its own, so that a refusal, which is never held back, tells at once that it was not applied; whatever
  * has no reply yet may or may not survive.
  */
-import {
-  type Afterimage,
-  type Client,
-  type ManualClock,
-  openServer,
-  ReplyError,
-  SeededRandomness,
-} from "../../../src/mod.ts";
+import { type Client, ReplyError } from "../../../src/mod.ts";
 import { type DiskOperation, KILL, type SimulatedDisk } from "../../../src/io/simulated_disk/mod.ts";
 import { LoadFailedError } from "../../../src/server/loading.ts";
-import { digestOf, directives, type ReferenceModel } from "./engine.ts";
+import { digestOf, type ReferenceModel, type SimulatedProcess } from "./engine.ts";
 import type { Broken, Promised } from "./promise.ts";
 import type { Mode, Policy, Step, Workload } from "./workload.ts";
 
@@ -31,7 +24,7 @@ export interface RunOptions {
   readonly policy: Policy;
   /** Empty, with its faults planned. */
   readonly disk: SimulatedDisk;
-  readonly clock: ManualClock;
+  readonly process: SimulatedProcess;
   readonly model: ReferenceModel;
 }
 
@@ -59,7 +52,8 @@ export class WorkloadRun {
   disk: SimulatedDisk;
   readonly #o: RunOptions;
   #mode: Mode;
-  #app: Afterimage | null = null;
+  /** Null when it could not start. */
+  #app: SimulatedProcess | null = null;
   #units: Unit[] = [];
   #states: string[] = [];
   /** All units below are durable whatever the policy. */
@@ -98,13 +92,13 @@ export class WorkloadRun {
   // ---- starting and stopping -----------------------------------------------------------------------------------
 
   async #start(disk: SimulatedDisk): Promise<void> {
-    const { clock, policy } = this.#o;
+    const { process, policy } = this.#o;
     this.disk = disk;
     disk.onOperation = (operation) => this.#keepPoint(operation);
-    disk.onStall = (ms) => clock.advance(ms);
-    const options = { clock, randomness: new SeededRandomness(1), storage: disk, worker: false };
+    disk.onStall = (ms) => process.clock.advance(ms);
     try {
-      this.#app = await openServer({ ...options, directives: directives(this.#mode, policy) });
+      await process.start(disk, this.#mode, policy);
+      this.#app = process;
     } catch (error) {
       this.#app = null;
       if (!(error instanceof LoadFailedError)) throw error;
@@ -198,7 +192,7 @@ export class WorkloadRun {
   }
 
   async #tick(): Promise<void> {
-    this.#o.clock.advance(TICK_MS);
+    this.#o.process.clock.advance(TICK_MS);
     await microtasks();
     if (this.#app!.exitCode === null) this.#app!.tick();
     await this.#settle();
@@ -211,7 +205,7 @@ export class WorkloadRun {
     this.#o.model.apply(commands);
     this.#states = [...before, this.#o.model.digest];
     for (const one of words) if (app.exitCode === null) client.send(...one);
-    unit.position = app.server.persistence.aof.appendedBytes;
+    unit.position = app.persistence.aof.appendedBytes;
     if (!this.#isRefused(unit)) return void this.#units.push(unit);
     this.#states = before;
     this.#rewindModel();
@@ -226,7 +220,7 @@ export class WorkloadRun {
   #isRefused(unit: Unit): boolean {
     for (let reply = unit.client.receive(); reply !== undefined; reply = unit.client.receive()) {
       if (reply instanceof ReplyError) return true;
-      unit.repliesMissing--, unit.repliedAtMs = this.#o.clock.nowMs();
+      unit.repliesMissing--, unit.repliedAtMs = this.#o.process.clock.nowMs();
     }
     return false;
   }
@@ -244,7 +238,7 @@ export class WorkloadRun {
   /** What the server has reported as done since we looked last. */
   #lookAtPersistence(): void {
     if (this.#app === null) return;
-    const { saves, rewrites, aof } = this.#app.server.persistence;
+    const { saves, rewrites, aof } = this.#app.persistence;
     if (saves > this.#saves) this.#lastCut = this.#cutOfChild;
     if (rewrites > this.#rewrites && aof.state === "on") this.#floor = Math.max(this.#floor, this.#cutOfChild);
     this.#saves = saves, this.#rewrites = rewrites;
@@ -289,7 +283,7 @@ export class WorkloadRun {
   #lowest(): number {
     if (this.#mode === "rdb") return this.#lastCut;
     if (this.#frozen !== null) return this.#frozen;
-    const { policy, clock } = this.#o, nowMs = clock.nowMs();
+    const { policy, process } = this.#o, nowMs = process.clock.nowMs();
     if (policy === "no") return this.#floor;
     const isKept = policy === "always" ? () => true : (unit: Unit) => nowMs - unit.repliedAtMs > KEPT_AFTER_MS;
     return Math.max(this.#floor, Math.min(this.#acknowledged(isKept), this.#synced()));
@@ -306,7 +300,7 @@ export class WorkloadRun {
 
   /** After an error `everysec` cannot keep what it has acknowledged before it knew: only what a sync had covered. */
   #synced(): number {
-    const aof = this.#app?.server.persistence.aof;
+    const aof = this.#app?.persistence.aof;
     if (aof === undefined || aof.writeError === null || this.#o.policy === "always") return Infinity;
     let k = 0;
     while (k < this.#units.length && this.#units[k].position <= aof.syncedBytes) k++;
