@@ -23,12 +23,16 @@ export interface BenchmarkResult {
 }
 
 export async function runRedisBenchmark(children: ChildProcesses, run: BenchmarkRun): Promise<BenchmarkResult> {
-  const output = await children.run("redis-benchmark", [
+  return parseBenchmarkCsv(await sendWithRedisBenchmark(children, run));
+}
+
+/** Sends the requests, however fast, and returns what redis-benchmark prints. */
+export async function sendWithRedisBenchmark(children: ChildProcesses, run: BenchmarkRun): Promise<string> {
+  return await children.run("redis-benchmark", [
     ...["-h", "127.0.0.1", "-p", String(run.port), "--csv", "-P", String(run.pipeline), "-c", String(run.clients)],
     ...["-n", String(run.requests), "-r", String(run.randomKeys)],
     ...("test" in run.workload ? ["-t", run.workload.test] : run.workload.words),
   ]);
-  return parseBenchmarkCsv(output);
 }
 
 /** @throws when a column is missing or no test was run */

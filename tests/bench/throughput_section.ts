@@ -3,7 +3,7 @@
 import type { ServerProcess } from "../support/server_fixture.ts";
 import { type BenchContext, endAllServers, orderOfRound, startAll } from "./bench_context.ts";
 import { fillServer } from "./dataset.ts";
-import { runRedisBenchmark } from "./redis_benchmark.ts";
+import { runRedisBenchmark, sendWithRedisBenchmark } from "./redis_benchmark.ts";
 import type { Target } from "./report.ts";
 import { type Preparation, THROUGHPUT_TESTS, type ThroughputTest } from "./throughput_tests.ts";
 
@@ -57,7 +57,7 @@ async function prepare(
   { words, count, range }: Preparation,
 ): Promise<void> {
   const run = { port: server.port, workload: { words }, pipeline: PREPARE_PIPELINE, clients: context.sizes.clients };
-  await runRedisBenchmark(context.children, { ...run, requests: count, randomKeys: range });
+  await sendWithRedisBenchmark(context.children, { ...run, requests: count, randomKeys: range });
 }
 
 async function remove(server: ServerProcess, { key }: ThroughputTest): Promise<void> {
