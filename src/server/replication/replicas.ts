@@ -41,6 +41,13 @@ export class Replicas {
     this.#server = server, this.stream = stream;
     this.acknowledgements = new Acknowledgements(server, (offset) => this.countAcks(offset));
     this.#noneSinceMs = server.nowMs();
+    stream.slowestOffset = () => this.#slowestOffset();
+  }
+
+  #slowestOffset(): number {
+    let slowest = Infinity;
+    for (const { cursor } of this.all) if (cursor !== null) slowest = Math.min(slowest, cursor.offset);
+    return this.#cut === null ? slowest : Math.min(slowest, this.#cut.offset);
   }
 
   // ---- synchronization -----------------------------------------------------------------------------------------
@@ -220,6 +227,7 @@ export class Replicas {
     const server = this.#server;
     if (link.state === "online") server.log.warning(`Connection with replica ${link.name} lost.`);
     link.end();
+    this.stream.trim();
     if (this.all.size === 0) this.#noneSinceMs = server.nowMs();
     if (this.#cut !== null && ![...this.all].some((other) => other.state === "waitingEnd")) this.#callOff();
     this.countGood();
@@ -327,11 +335,7 @@ export class Replicas {
 
   /** What the stream keeps, for the backlog and for replicas that are slower. */
   get keptBytes(): number {
-    const { stream } = this;
-    if (!stream.isOpen) return 0;
-    let oldest = stream.backlogOffset;
-    for (const { cursor } of this.all) if (cursor !== null) oldest = Math.min(oldest, cursor.offset);
-    return stream.offset - oldest;
+    return this.stream.offset - this.stream.backlogOffset;
   }
 
   /** What the connections of replicas take, besides the stream. */

@@ -4,8 +4,8 @@
  *   first ──> block ──> block ──> last        offset counts all bytes ever; a block holds [startOffset, startOffset + used)
  *     └ backlog: about repl-backlog-size of it, for replicas that come back
  *
- * A replica holds a cursor into the chain, and the chain beyond it: what the backlog lets go of stays only as long as a slower replica
- * needs it. Nothing is copied for a replica. A replica's own stream is its master's, byte for byte, and may be ahead of what has been
+ * A replica holds a cursor into the chain. What a slower replica needs stays, and is good for others that come back. Nothing is copied
+ * for a replica. A replica's own stream is its master's, byte for byte, and may be ahead of what has been
  * applied: bytes behind `offset` are seen by nobody, and `rewind` drops them.
  * Invariants: bytes before `offset` never change; a cursor never passes `offset`; while closed (no replica, no backlog) nothing is kept
  * and `offset` stands still, which is why closing changes the id.
@@ -50,6 +50,8 @@ export class ReplicationStream implements LogSink {
   #first: Block | null = null;
   #last: Block | null = null;
   #written = 0;
+  /** Where the replica is that is furthest behind; Infinity for none. */
+  slowestOffset: () => number = () => Infinity;
   readonly #settings: StreamSettings;
   readonly #newId: () => string;
 
@@ -174,12 +176,12 @@ export class ReplicationStream implements LogSink {
     return this.#first === null ? this.offset : this.#first.startOffset;
   }
 
-  /** Lets go of old blocks, as long as at least repl-backlog-size stays. */
+  /** Lets go of old blocks, as long as at least repl-backlog-size stays, and no replica needs them. */
   trim(): void {
-    const bytesMax = this.backlogBytesMax;
     while (this.#first !== null && this.#first.next !== null) {
-      const after: Block = this.#first.next;
-      if (after.startOffset > this.offset || this.offset - after.startOffset < bytesMax && this.#first.used > 0) return;
+      const after: Block = this.#first.next, keptBytes = this.offset - after.startOffset;
+      if (keptBytes < 0 || (keptBytes < this.backlogBytesMax && this.#first.used > 0)) return;
+      if (this.slowestOffset() < after.startOffset) return;
       this.#first = after;
     }
   }
