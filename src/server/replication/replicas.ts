@@ -227,9 +227,9 @@ export class Replicas {
     const server = this.#server;
     if (link.state === "online") server.log.warning(`Connection with replica ${link.name} lost.`);
     link.end();
-    this.stream.trim();
     if (this.all.size === 0) this.#noneSinceMs = server.nowMs();
     if (this.#cut !== null && ![...this.all].some((other) => other.state === "waitingEnd")) this.#callOff();
+    this.stream.trim();
     this.countGood();
     server.updateGates();
   }
