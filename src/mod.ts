@@ -26,7 +26,6 @@ import { type Reply, ReplyError, ReplyParser } from "./resp/reply_parser.ts";
 import { parseCommandLine } from "./server/config/command_line.ts";
 import { Config, enterAnyDirectory } from "./server/config/config.ts";
 import { joinConfigText, loadConfig } from "./server/config/config_loader.ts";
-import { startTouchThread } from "./server/load_helper.ts";
 import { Log } from "./server/log.ts";
 import { Server } from "./server/server.ts";
 import type { HostSystem } from "./server/system.ts";
@@ -192,6 +191,5 @@ export function hostSystem(configFile: string): HostSystem {
     osText: process.osText(),
     executable: process.executable(),
     configFile,
-    startTouchThread,
   };
 }

@@ -302,11 +302,6 @@ export class LiveMemory implements MemoryReader {
     return number;
   }
 
-  /** The buffer of a segment, or null. */
-  segment(number: number): SharedArrayBuffer | null {
-    return this.#segments[number] ?? null;
-  }
-
   #install(number: number, buffer: SharedArrayBuffer | null): void {
     this.#segments[number] = buffer;
     this.#bytes[number] = buffer === null ? NO_BYTES : new Uint8Array(buffer);

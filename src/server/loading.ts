@@ -10,7 +10,6 @@ import { AofManifest, ManifestCorruptError, persistManifest, readManifest } from
 import { type RdbCorruptError, RdbLoad } from "../persistence/rdb/rdb_loader.ts";
 import type { Args } from "../resp/args.ts";
 import type { Client } from "./client.ts";
-import { LoadHelper } from "./load_helper.ts";
 import type { StreamPosition } from "./replication/replication.ts";
 import type { Server } from "./server.ts";
 
@@ -18,8 +17,6 @@ import type { Server } from "./server.ts";
 const SLICE_US = 40_000;
 const HISTORY_ID = /^[0-9a-f]{40}$/;
 const STEP_BYTES = 256 * 1024;
-/** Smaller files are loaded before a thread would have started. */
-const HELPED_BYTES_MIN = 64 * 1024 * 1024;
 
 const ADVICE =
   "The file is untouched: restore it from a backup, or move it away to start empty; redis-check-rdb says more.";
@@ -42,7 +39,6 @@ export class Loading {
   onExpired: (position: StreamPosition | null, database: number, key: Uint8Array) => void = () => {};
   lastAofBytes = { currentBytes: 0, baseBytes: 0 };
   #replayClient: Client | null = null;
-  #helper: LoadHelper | null = null;
 
   constructor(server: Server) {
     this.#server = server;
@@ -52,9 +48,6 @@ export class Loading {
   async inSlices(load: { step(budgetBytes: number): boolean; loadedBytes: number; totalBytes: number }): Promise<void> {
     this.#begin(load);
     const server = this.#server;
-    if (load.totalBytes >= HELPED_BYTES_MIN) {
-      this.#helper = new LoadHelper(server.memory, server.system.startTouchThread, (text) => server.log.warning(text));
-    }
     try {
       while (!this.#slice(load)) {
         if (server.isStopped) return;
@@ -62,8 +55,6 @@ export class Loading {
         server.keyspace.expiryEnabled = false;
       }
     } finally {
-      this.#helper?.end();
-      this.#helper = null;
       this.#end();
     }
   }
@@ -102,10 +93,7 @@ export class Loading {
     // With a delay for each key (a test's) a step is a key.
     const budget = server.settings.keyLoadDelayMicroseconds !== 0 ? 1 : STEP_BYTES;
     try {
-      do {
-        if (load.step(budget)) return true;
-        this.#helper?.advance();
-      } while (server.nowUs() < untilUs);
+      do if (load.step(budget)) return true; while (server.nowUs() < untilUs);
     } catch (error) {
       throw this.#explained(error);
     }

@@ -1,6 +1,5 @@
 /** What the server needs to know of the machine and process it runs in. */
 import type { SnapshotChild } from "../persistence/snapshot/snapshot_child.ts";
-import type { TouchThread } from "./load_helper.ts";
 
 export interface HostSystem {
   readonly pid: number;
@@ -14,8 +13,6 @@ export interface HostSystem {
   readonly osText: string;
   readonly executable: string;
   readonly configFile: string;
-  /** Starts the thread that makes memory resident ahead of a large load. */
-  readonly startTouchThread: TouchThread;
 }
 
 /** Makes the thread, or its stand-in, that writes snapshots. */
