@@ -290,21 +290,30 @@ function check(disk: SimulatedDisk, atLeast: number, atMost: number, where: stri
 }
 
 /** Starts a server on the disk and lets it log one more command; power may go at each operation of that, too (I8, depth 2). */
-function checkRestart(disk: SimulatedDisk, vouched: number, sent: number, where: string): void {
+function checkRestart(
+  disk: SimulatedDisk,
+  vouched: number,
+  sent: number,
+  where: string,
+  seen: Map<string, number> = new Map(),
+): void {
   const machine = new Machine(disk, "always");
-  let isOpen = false;
-  disk.onOperation = ({ operation }) => {
-    const atLeast = isOpen ? machine.acknowledged : vouched;
+  const checkAgain = (atLeast: number, moment: string) => {
     for (const again of survivors(disk)) {
-      check(again, atLeast, sent + 1, `${where}, then before ${operation} of the restart`);
+      const key = `after ${sent} sent ${hashOf(again)}`;
+      if ((seen.get(key) ?? -1) >= atLeast) continue;
+      seen.set(key, atLeast);
+      check(again, atLeast, sent + 1, `${where}, then ${moment} the restart`);
     }
   };
+  let isOpen = false;
+  disk.onOperation = ({ operation }) => checkAgain(isOpen ? machine.acknowledged : vouched, `before ${operation} of`);
   const found = check(disk, vouched, sent, where, machine.log);
   isOpen = true;
   machine.resume(found);
   machine.turn(1);
   assertEquals(machine.acknowledged, found + 1);
-  for (const again of survivors(disk)) check(again, found + 1, sent + 1, `${where}, then after the restart`);
+  checkAgain(found + 1, "after");
 }
 
 interface Exploration {
@@ -335,7 +344,7 @@ async function explore({ policy, workload, seen }: Exploration, { label, restart
       isKill = false;
       if ((seen.get(key) ?? -1) >= vouched) continue;
       seen.set(key, vouched);
-      if (restarts) checkRestart(disk, vouched, machine.executed, `${label}, ${moment}`);
+      if (restarts) checkRestart(disk, vouched, machine.executed, `${label}, ${moment}`, seen);
       else check(disk, vouched, machine.executed, `${label}, ${moment}`);
     }
   };
@@ -380,6 +389,18 @@ Deno.test("a first start: power may go at any operation, and during the next sta
   machine.log.openAfterLoad({ currentBytes: 0, baseBytes: 0 });
   machine.turn(2);
   assert(disks > 30, `${disks} disks`);
+});
+
+Deno.test("the manifest's directory sync fails, the process is killed: a restart does not trust the cached manifest (I9)", async () => {
+  const disk = newDisk(), machine = new Machine(disk, "always");
+  machine.log.openAfterLoad({ currentBytes: 0, baseBytes: 0 });
+  const next = { operation: "syncDirectory", path: DIR, fault: { kind: "error", code: "EIO" } } as const;
+  // The first sync is for the new increment's name, the second for the manifest's.
+  disk.faults = new FaultPlan([{ ...next, nth: 1 }]);
+  machine.begin();
+  await settle();
+  assert(machine.log.needsFreshGeneration);
+  checkRestart(disk.afterCrash(KILL), 0, 0, "after the kill");
 });
 
 for (const policy of ["always", "everysec"] as const) {

@@ -450,7 +450,9 @@ export class AofLog {
   /** What was just loaded may so far be in the cache only: clients will see it, so it must not be lost any more. */
   #makeDurable(): void {
     const { storage } = this.#o, { files, increments } = this.manifest;
-    storage.syncDirectory(this.directory);
+    // After a failed sync of the directory another one is no proof, unless something has changed there: the manifest is put in place anew.
+    if (increments.length > 0) persistManifest(storage, this.directory, this.manifestName, this.manifest);
+    else storage.syncDirectory(this.directory);
     for (const { name } of files) this.#syncFile(this.#path(name));
     this.#isMarked = storage.exists(this.#markPath);
     if (!this.#isMarked || increments.length === 0) return;
@@ -704,7 +706,9 @@ export class AofLog {
     if (settings.aofDisableAutoGc || this.manifest.history.length === 0) return;
     const next = this.manifest.copy();
     next.history = [];
+    const inForce = new Set(this.manifest.files.map((file) => file.name));
     for (const file of this.manifest.history) {
+      if (inForce.has(file.name)) continue;
       log("notice", `Removing the history file ${file.name} in the background`);
       if (!this.#removeQuietly(this.#path(file.name))) next.history.push(file);
     }

@@ -619,6 +619,30 @@ Deno.test("start: what a rewrite left that was never in force goes, other files 
   assertEquals(storage.list(DIR), ["appendonly.aof.1.base.aof", FILE_1, "appendonly.aof.manifest", "mine.txt"]);
 });
 
+Deno.test("start: a new increment has a number that no history has, so that removing history removes nothing live (I7)", () => {
+  const storage = new MemoryStorage(), clock = new ManualClock();
+  storage.makeDirectory("/data"), storage.makeDirectory(DIR);
+  const base = "file appendonly.aof.2.base.aof seq 2 type b\n", history = `file ${FILE_1} seq 1 type h\n`;
+  put(storage, "appendonly.aof.2.base.aof", SET_A), put(storage, FILE_1, SET_B);
+  put(storage, "appendonly.aof.manifest", base + history);
+  const log = new AofLog({
+    storage,
+    clock,
+    settings: settings(),
+    log: () => {},
+    isChildActive: () => false,
+    onFatal: () => {},
+    onProgress: () => {},
+  });
+  log.manifest = readManifest(storage, DIR, "appendonly.aof.manifest");
+  log.openAfterLoad({ currentBytes: 27, baseBytes: 27 });
+  log.removeHistory();
+  append(log, "set", "b", "2");
+  log.flush();
+  assertEquals(load(storage), ["set a 1", "set b 2"]);
+  assertEquals(storage.exists(`${DIR}/${FILE_1}`), false);
+});
+
 Deno.test("start: the names of the directory and of the files in it are durable before the log is on (G12)", () => {
   const storage = new MemoryStorage(), operations: string[] = [];
   storage.makeDirectory("/data"), storage.makeDirectory(DIR);

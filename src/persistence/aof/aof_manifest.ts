@@ -38,7 +38,7 @@ export class AofManifest {
   base: AofFile | null = null;
   increments: AofFile[] = [];
   history: AofFile[] = [];
-  /** Highest numbers given out so far. */
+  /** Highest numbers given out so far, to files that are history now too: a new file must never have the name of one of those. */
   baseSequence = 0;
   incrementSequence = 0;
 
@@ -103,13 +103,15 @@ export class AofManifest {
     if (type === "b") {
       if (this.base !== null) throw fail("Found duplicate base file information");
       this.base = file;
-      this.baseSequence = file.sequence;
     } else if (type === "i") {
-      if (file.sequence <= this.incrementSequence) throw fail("Found a non-monotonic sequence number");
+      const before = this.increments[this.increments.length - 1];
+      if (before !== undefined && file.sequence <= before.sequence) throw fail("Found a non-monotonic sequence number");
       this.increments.push(file);
-      this.incrementSequence = file.sequence;
     } else if (type === "h") this.history.push(file);
     else throw fail("Unknown AOF file type");
+    // History does not say whether it was a base or an increment.
+    if (type !== "i") this.baseSequence = Math.max(this.baseSequence, file.sequence);
+    if (type !== "b") this.incrementSequence = Math.max(this.incrementSequence, file.sequence);
   }
 }
 
