@@ -55,11 +55,6 @@ interface Remade {
   isStopped: boolean;
 }
 
-interface StartSettings {
-  appendonly: boolean;
-  appendfsync: Policy;
-}
-
 /** A process that is killed and started, on one disk after another. */
 export class SimulatedProcess {
   readonly clock: ManualClock;
@@ -86,12 +81,13 @@ export class SimulatedProcess {
   /** Kills what runs, and starts on a disk. @throws {LoadFailedError} */
   async start(disk: SimulatedDisk, mode: Mode, policy: Policy): Promise<void> {
     this.kill();
-    const { server } = this.#app, remade = server as unknown as Remade, settings = server.settings as StartSettings;
+    const { server } = this.#app, remade = server as unknown as Remade;
     const child = new InlineSnapshotChild(disk);
     server.propagator.sink = null;
     if (server.memory.cow.live) server.memory.endSnapshot();
     for (const db of server.keyspace.databases) server.keyspace.empty(db, false);
-    settings.appendonly = mode === "aof", settings.appendfsync = policy;
+    server.config.assignFromLine("appendonly", [mode === "aof" ? "yes" : "no"], false);
+    server.config.assignFromLine("appendfsync", [policy], false);
     remade.isStopped = false;
     remade.storage = disk, remade.randomness = new SeededRandomness(1), remade.system = { ...server.system, pid: PID };
     remade.replication = new Replication(server);

@@ -42,6 +42,8 @@ type Bounds = Pick<Promised, "lowest" | "lowestAfterKill" | "cuts">;
 const TICK_MS = 100;
 /** Replies that are this old are of units that `everysec` must keep. */
 const KEPT_AFTER_MS = 2000;
+/** The log holds replies back when a write is older and unsynced; a tick of slack, as it looks once a tick. */
+const UNSYNCED_MS_MAX = KEPT_AFTER_MS + TICK_MS;
 const SETTLE_MICROTASKS = 40;
 const SYNC_FAULTS: ReadonlySet<string> = new Set(["sync", "syncDirectory"]);
 
@@ -64,7 +66,8 @@ export class WorkloadRun {
   #lastCut = 0;
   /** While a server starts: what the one before it had promised. */
   #old: Bounds | null = null;
-  #cutOfChild = 0;
+  #cutOfSave = 0;
+  #cutOfRewrite = 0;
   #saves = 0;
   #rewrites = 0;
   #isTurningOn = false;
@@ -92,7 +95,7 @@ export class WorkloadRun {
   // ---- starting and stopping -----------------------------------------------------------------------------------
 
   async #start(disk: SimulatedDisk): Promise<void> {
-    const { process, policy } = this.#o;
+    const { process, policy } = this.#o, first = disk.operations;
     this.disk = disk;
     disk.onOperation = (operation) => this.#keepPoint(operation);
     disk.onStall = (ms) => process.clock.advance(ms);
@@ -102,7 +105,9 @@ export class WorkloadRun {
     } catch (error) {
       this.#app = null;
       if (!(error instanceof LoadFailedError)) throw error;
-      if (!this.#mayRefuse) this.broken = { invariant: "I7", text: `the server refuses to start: ${error.message}` };
+      // It may refuse when the disk failed it.
+      if (disk.timeline().some((one) => one.number >= first && one.error !== null)) return;
+      this.broken = { invariant: "I7", text: `the server refuses to start: ${error.message}` };
       return;
     }
     this.#hasStopped = false;
@@ -133,7 +138,8 @@ export class WorkloadRun {
     const { faults, isReadOnly } = this.disk, killed = this.disk.afterCrash(KILL);
     killed.faults = faults, killed.isReadOnly = isReadOnly;
     await this.#start(killed);
-    this.#old = null;
+    // What an old server promised holds as long as no new one runs.
+    if (this.#app !== null) this.#old = null;
   }
 
   // ---- steps ---------------------------------------------------------------------------------------------------
@@ -146,14 +152,12 @@ export class WorkloadRun {
         for (let ms = 0; ms < step.ms && !this.#hasStopped; ms += TICK_MS) await this.#tick();
         return;
       case "rewrite":
-        this.#cutOfChild = this.#units.length;
-        return this.#send("BGREWRITEAOF");
+        if (this.#isDone("BGREWRITEAOF")) this.#cutOfRewrite = this.#units.length;
+        return;
       case "bgsave":
-        this.#freezes();
-        return this.#send("BGSAVE");
+        return this.#save("BGSAVE");
       case "save":
-        this.#freezes();
-        return this.#send("SAVE");
+        return this.#save("SAVE");
       case "child":
         while (this.#app!.step());
         return;
@@ -167,28 +171,31 @@ export class WorkloadRun {
   }
 
   /** The data set as it is now may become a dump. */
-  #freezes(): void {
+  #save(command: string): void {
     this.#cuts = new Set(this.#cuts).add(this.#units.length);
-    this.#cutOfChild = this.#units.length;
+    if (this.#isDone(command)) this.#cutOfSave = this.#units.length;
   }
 
   #turnLog(on: boolean): void {
     if (!on) this.#frozen ??= this.#lowest();
-    else this.#cutOfChild = this.#units.length;
+    else this.#cutOfRewrite = this.#units.length;
     this.#isTurningOn = on;
-    this.#send("CONFIG", "SET", "appendonly", on ? "yes" : "no");
+    this.#isDone("CONFIG", "SET", "appendonly", on ? "yes" : "no");
   }
 
   async #shutdown(): Promise<void> {
-    this.#send("SHUTDOWN");
+    this.#isDone("SHUTDOWN");
     await this.#settle();
     // It may refuse, as the log cannot be synced; then it goes on.
     if (this.#app!.exitCode === 0 && this.#mode === "aof" && this.#frozen === null) this.#floor = this.#units.length;
     if (this.#app!.exitCode !== null) await this.#restart();
   }
 
-  #send(...words: string[]): void {
-    this.#app!.connect().send(...words);
+  /** Sends a command; false when it is refused. */
+  #isDone(...words: string[]): boolean {
+    const client = this.#app!.connect();
+    client.send(...words);
+    return !(client.receive() instanceof ReplyError);
   }
 
   async #tick(): Promise<void> {
@@ -221,6 +228,7 @@ export class WorkloadRun {
     for (let reply = unit.client.receive(); reply !== undefined; reply = unit.client.receive()) {
       if (reply instanceof ReplyError) return true;
       unit.repliesMissing--, unit.repliedAtMs = this.#o.process.clock.nowMs();
+      this.#checkReply();
     }
     return false;
   }
@@ -239,8 +247,8 @@ export class WorkloadRun {
   #lookAtPersistence(): void {
     if (this.#app === null) return;
     const { saves, rewrites, aof } = this.#app.persistence;
-    if (saves > this.#saves) this.#lastCut = this.#cutOfChild;
-    if (rewrites > this.#rewrites && aof.state === "on") this.#floor = Math.max(this.#floor, this.#cutOfChild);
+    if (saves > this.#saves) this.#lastCut = this.#cutOfSave;
+    if (rewrites > this.#rewrites && aof.state === "on") this.#floor = Math.max(this.#floor, this.#cutOfRewrite);
     this.#saves = saves, this.#rewrites = rewrites;
     if (this.#isTurningOn && aof.state === "on") this.#turnedOn();
   }
@@ -248,7 +256,7 @@ export class WorkloadRun {
   /** The log is in force; the next start uses it, whatever the one before did. */
   #turnedOn(): void {
     this.#frozen = null, this.#isTurningOn = false, this.#mode = "aof";
-    this.#floor = Math.max(this.#floor, this.#cutOfChild);
+    this.#floor = Math.max(this.#floor, this.#cutOfRewrite);
   }
 
   #keepPoint(next: DiskOperation | null): void {
@@ -275,8 +283,11 @@ export class WorkloadRun {
     };
   }
 
+  /** A sync failed, or writing back did and no sync has told yet. */
   get #mayRefuse(): boolean {
-    return this.disk.timeline().some(({ operation, error }) => error !== null && SYNC_FAULTS.has(operation));
+    return this.disk.timeline().some(({ operation, error, fault }) =>
+      fault?.kind === "writeback" || (error !== null && SYNC_FAULTS.has(operation))
+    );
   }
 
   /** Units that must be found after a power cut. */
@@ -298,13 +309,34 @@ export class WorkloadRun {
     return 0;
   }
 
-  /** After an error `everysec` cannot keep what it has acknowledged before it knew: only what a sync had covered. */
+  /** Once the disk fails or hangs, `everysec` cannot keep what it had acknowledged before it knew: only what a sync had covered. */
   #synced(): number {
-    const aof = this.#app?.persistence.aof;
-    if (aof === undefined || aof.writeError === null || this.#o.policy === "always") return Infinity;
+    if (this.#app === null || this.#o.policy === "always" || !this.#isTroubled) return Infinity;
+    return this.#countSynced(this.#app);
+  }
+
+  #countSynced({ persistence: { aof } }: SimulatedProcess): number {
     let k = 0;
     while (k < this.#units.length && this.#units[k].position <= aof.syncedBytes) k++;
     return k;
+  }
+
+  get #isTroubled(): boolean {
+    return this.disk.timeline().some(({ fault }) => fault !== null);
+  }
+
+  /** A reply may not come while a unit that was acknowledged long before has not been synced: then the sync hangs, and replies wait. */
+  #checkReply(): void {
+    const { policy, process } = this.#o;
+    if (policy !== "everysec" || this.#mode !== "aof" || this.#frozen !== null || this.#old !== null) return;
+    const unsynced = this.#units[this.#countSynced(process)], nowMs = process.clock.nowMs();
+    if (unsynced === undefined || unsynced.repliesMissing > 0 || nowMs - unsynced.repliedAtMs <= UNSYNCED_MS_MAX) {
+      return;
+    }
+    const text = `a unit was acknowledged ${
+      nowMs - unsynced.repliedAtMs
+    } ms after another one that is still not synced`;
+    this.broken ??= { invariant: "I3", text };
   }
 }
 
