@@ -708,6 +708,14 @@ for (
   });
 }
 
+Deno.test("SHUTDOWN: after it was refused because the log cannot be synced, writes are refused (I9)", async () => {
+  const { server, client, storage } = await open(ALWAYS);
+  assertEquals(ask(client, "SET", "k", "1"), "OK");
+  failing(storage, ["sync"], /incr/, "EIO");
+  assertEquals(ask(client, "SHUTDOWN"), "-ERR Errors trying to SHUTDOWN. Check logs.");
+  assertMatch(String(ask(server.connect(), "SET", "k", "2")), /^-MISCONF Errors writing to the AOF file/);
+});
+
 Deno.test("SHUTDOWN: a save that is under way is called off, and its file removed", async () => {
   const { server, client, storage } = await open(["--save", "3600 1"]);
   for (let i = 0; i < 5000; i++) client.command("SET", `key:${i}`, "v");

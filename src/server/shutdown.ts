@@ -149,6 +149,8 @@ export class Shutdown {
       log.notice("Calling fsync() on the AOF file.");
       if (!aof.finish()) {
         log.warning(`Error syncing the append only file: ${aof.writeError ?? "a first rewrite has not finished"}`);
+        // Writes are refused from here on, those that come with the same request included.
+        this.#server.updateGates();
         if (aof.state === "on" && !options.force) return null;
         isDurable = false;
       }
