@@ -7,6 +7,7 @@ import type { Argument } from "../../../support/resp_client.ts";
 import type { Draw } from "../draw.ts";
 import { Family } from "../family.ts";
 import { group, plain, type Step, timed } from "../step.ts";
+import { pairOfKeys } from "./generic.ts";
 
 /** The year 2100. */
 const FAR_SECONDS = 4_102_444_800;
@@ -67,13 +68,13 @@ function useAfterwards(d: Draw): Step {
     ...d.pick<Argument[]>([
       ["EXISTS", name, key(d)],
       ["TYPE", name],
-      ["RENAME", name, key(d)],
-      ["RENAMENX", key(d), name],
-      ["COPY", name, key(d), "REPLACE"],
+      ["RENAME", ...pairOfKeys(d)],
+      ["RENAMENX", ...pairOfKeys(d)],
+      ["COPY", ...pairOfKeys(d), "REPLACE"],
       ["MOVE", name, 1],
       ["DEL", name],
       ["TOUCH", name],
-      ["APPEND", name, "x"],
+      ["APPEND", d.key("string"), "x"],
       ["OBJECT", "ENCODING", name],
       ["DBSIZE"],
     ]),

@@ -16,10 +16,15 @@ const TIMED_ENCODINGS = ["stream"];
 
 const key = (d: Draw) => d.chance(95) ? d.anyKey() : "missing:0";
 
+function isHyperLogLog(name: string): boolean {
+  return name.startsWith("hll:");
+}
+
 /** Two keys, mostly of one type, so that types do not all end up in all keys. */
-function pairOfKeys(d: Draw): [string, string] {
-  const from = key(d);
-  return [from, d.chance(85) ? from.split(":")[0] + ":" + d.below(5) : key(d)];
+export function pairOfKeys(d: Draw): [string, string] {
+  const from = key(d), to = d.chance(85) ? from.split(":")[0] + ":" + d.below(4) : key(d);
+  // What strings do to a HyperLogLog would damage it.
+  return isHyperLogLog(from) === isHyperLogLog(to) ? [from, to] : [from, from];
 }
 
 function dump(d: Draw): Step {

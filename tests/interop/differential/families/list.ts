@@ -19,13 +19,22 @@ function push(d: Draw): Step {
   return plain(d.pick(["LPUSH", "RPUSH", "RPUSH", "LPUSHX", "RPUSHX"]), key(d), ...elements(d));
 }
 
+/** Mistakes in RANK would include the smallest integer, whose opposite is none: Redis counts on from anywhere. */
 function lpos(d: Draw): Step {
   const options = d.shuffled([
-    d.maybe(40, "RANK", d.chance(90) ? d.between(-3, 3) : d.oddWord()),
+    d.maybe(40, "RANK", d.chance(90) ? d.between(-3, 3) : d.pick(["abc", "", "1.5", "9223372036854775807"])),
     d.maybe(40, "COUNT", d.between(0, 4)),
     d.maybe(30, "MAXLEN", d.between(0, 30)),
   ]);
-  return plain("LPOS", key(d), d.member(), ...options.flat());
+  return { ...plain("LPOS", key(d), d.member(), ...options.flat()), fixed: true };
+}
+
+function lposMistake(d: Draw): Step {
+  const options = d.pick([["RANK"], ["COUNT", "-1"], ["COUNT", "x"], ["MAXLEN", "-1"], ["MAXLEN"], ["OTHER", "1"], [
+    "RANK",
+    "0",
+  ]]);
+  return { ...plain("LPOS", key(d), d.member(), ...options), fixed: true };
 }
 
 function lmpop(d: Draw): Step {
@@ -46,7 +55,7 @@ function blocking(d: Draw): Step {
 }
 
 function givesUp(d: Draw): Step {
-  const timeout = d.chance(70) ? 0.001 : d.pick(["-1", "abc", "inf", "1e400"]);
+  const timeout = d.chance(70) ? 0.001 : d.pick(["-1", "abc", "inf", "0.001 "]);
   const commands = [
     ["BLPOP", "missing:list", timeout],
     ["BRPOPLPUSH", "missing:list", "list:0", timeout],
@@ -68,6 +77,7 @@ export const listFamily = new Family("list", [
   [6, (d) => plain("LREM", key(d), d.between(-3, 3), d.member())],
   [3, (d) => plain("LTRIM", key(d), d.index(), d.chance(50) ? d.index() : -1 - d.below(4))],
   [6, lpos],
+  [1, lposMistake],
   [4, (d) => plain("RPOPLPUSH", key(d), key(d))],
   [5, (d) => plain("LMOVE", key(d), key(d), side(d), side(d))],
   [4, lmpop],
