@@ -77,6 +77,19 @@ export class CrashStates {
     );
   }
 
+  /** Whether data of a file survives while earlier data of that file, as unsynced as this, does not: in a sector before it, or another page. */
+  leavesHole(outcome: CrashOutcome): boolean {
+    if (outcome.kind === "kill") return false;
+    const ended = new Set<number>();
+    return this.effects.some((effect, i) => {
+      if (effect.kind !== "page") return false;
+      const kept = outcome.choices[i] & effect.changedSectors, lost = effect.changedSectors & ~kept;
+      const isBehind = kept !== 0 && (ended.has(effect.node) || (lost !== 0 && kept > (lost & -lost)));
+      if (lost !== 0) ended.add(effect.node);
+      return isBehind;
+    });
+  }
+
   /** What became of each effect, for people. */
   describe(outcome: CrashOutcome): string[] {
     if (outcome.kind === "kill") return ["the process was killed, and the cache survived"];

@@ -36,6 +36,7 @@ export interface SimulatedDiskOptions {
   readonly capacityBytes?: number;
 }
 
+const NEVER = new Promise<never>(() => {});
 const NO_FAULTS: FaultSource = { next: () => null };
 
 class SimulatedFile implements FileHandle {
@@ -72,6 +73,7 @@ export class SimulatedDisk implements Storage {
   readonly #clock: Clock;
   readonly #open = new Set<SimulatedFile>();
   #number = 0;
+  #isAbandoned = false;
   #log: LoggedOperation | null = null;
 
   constructor(options: SimulatedDiskOptions = {}, core?: DiskCore) {
@@ -99,12 +101,27 @@ export class SimulatedDisk implements Storage {
 
   /** Another disk: what one of `crashStates()` leaves, without faults. This one goes on as if nothing had happened. */
   afterCrash(outcome: CrashOutcome): SimulatedDisk {
-    const core = outcome.kind === "kill" ? this.#core.fork() : this.#core.afterPowerCut(outcome.choices);
-    if (outcome.kind === "kill") core.prune([]);
-    const after = new SimulatedDisk({ clock: this.#clock, capacityBytes: this.capacityBytes }, core);
-    after.#number = this.#number, after.#log = this.#log;
+    const after = outcome.kind === "kill" ? this.fork() : this.#with(this.#core.afterPowerCut(outcome.choices));
     after.#note(outcome.kind === "kill" ? "kill" : "power cut", "", null);
     return after;
+  }
+
+  /** The process that used this disk is dead: what it had asked for in the background is not done, and never comes back. */
+  abandon(): void {
+    this.#isAbandoned = true;
+  }
+
+  /** Another disk as this one would be if its process died now; nothing about that is in its log. */
+  fork(): SimulatedDisk {
+    const core = this.#core.fork();
+    core.prune([]);
+    return this.#with(core);
+  }
+
+  #with(core: DiskCore): SimulatedDisk {
+    const other = new SimulatedDisk({ clock: this.#clock, capacityBytes: this.capacityBytes }, core);
+    other.#number = this.#number, other.#log = this.#log;
+    return other;
   }
 
   /** A hash of all that may matter later, as two words: for what is left after a power cut, of names and contents. */
@@ -278,6 +295,7 @@ export class SimulatedDisk implements Storage {
     this.#note("sync", handle.path, fault, "begins");
     if (fault?.kind === "hang") await new Promise<void>((resolve) => this.#clock.setTimer(fault.ms, resolve));
     else await Promise.resolve();
+    if (this.#isAbandoned) return await NEVER;
     this.onOperation({ number, isChange: true, operation: "sync", path: handle.path });
     this.#endSync(handle, upTo, fault);
   }
@@ -347,6 +365,7 @@ export class SimulatedDisk implements Storage {
 
   async removeInBackground(path: string): Promise<void> {
     await Promise.resolve();
+    if (this.#isAbandoned) return await NEVER;
     this.remove(path);
   }
 

@@ -354,6 +354,16 @@ Deno.test("a fork shares nothing that changes, and no handle", () => {
   assertThrows(() => fork.size(file), TypeError);
 });
 
+Deno.test("an abandoned disk does nothing more in the background", async () => {
+  const disk = newDisk("strict"), file = durableFile(disk, "/f", "a");
+  append(disk, file, "b");
+  let isDone = false;
+  for (const job of [disk.syncInBackground(file), disk.removeInBackground("/f")]) void job.then(() => isDone = true);
+  disk.abandon();
+  for (let i = 0; i < 5; i++) await Promise.resolve();
+  assertEquals([isDone, show(disk), leftovers(disk).has("f=a")], [false, "f=ab", true]);
+});
+
 Deno.test("hash: of names and contents, however they came about, and of what is not durable", () => {
   const build = (steps: (disk: SimulatedDisk) => void) => {
     const disk = newDisk("strict");
@@ -431,4 +441,25 @@ Deno.test("ext4 allows only prefixes of the metadata", () => {
   const allowed = (...choices: number[]) =>
     disk.crashStates().allows({ kind: "powerCut", choices: Uint8Array.from(choices) });
   assertEquals([allowed(0, 0), allowed(1, 0), allowed(1, 1), allowed(0, 1)], [true, true, true, false]);
+});
+
+Deno.test("leavesHole: a later sector or page survives where an earlier one does not", () => {
+  const disk = newDisk("strict"), file = durableFile(disk, "/f", "");
+  append(disk, file, "aabbccddee");
+  const states = disk.crashStates();
+  // Page 0 has four sectors, page 1 one; then the size.
+  const holes = (...choices: number[]) => states.leavesHole({ kind: "powerCut", choices: Uint8Array.from(choices) });
+  assertEquals([holes(0, 0, 1), holes(0b0011, 0, 1), holes(0xff, 0xff, 1), holes(0xff, 0, 0)], [
+    false,
+    false,
+    false,
+    false,
+  ]);
+  assertEquals([holes(0b0101, 0, 1), holes(0b1110, 0, 1), holes(0b0111, 1, 1), holes(0, 1, 1)], [
+    true,
+    true,
+    true,
+    true,
+  ]);
+  assert(!states.leavesHole(KILL));
 });

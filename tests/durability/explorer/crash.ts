@@ -1,14 +1,16 @@
 /**
  * Takes the power away from a simulated server, again and again, and checks what is left.
  *
- *   deno task crash [--seed n] [--minutes m] [--profile ext4|strict|kill|all] [--json]
+ *   deno task crash [--seed n] [--minutes m] [--profile ext4|strict|kill|all] [--holes yes|no] [--json] [--scenario text]
  *
- * Exits with 0 when nothing was found, 1 when a promise was broken, 2 when the arguments make no sense.
+ * With `--holes no`, of what was not synced only a first part survives a power cut. `--scenario` runs one scenario, as a violation names it,
+ * and nothing else. Exits with 0 when nothing was found, 1 when a promise was broken, 2 when the arguments make no sense.
  */
 import { parseArgs } from "@std/cli";
-import { type DiskProfile } from "../../../src/io/simulated_disk/mod.ts";
+import type { DiskProfile } from "../../../src/io/simulated_disk/mod.ts";
 import { Explorer, type Scenario, type Violation } from "./explorer.ts";
 import { runPlan } from "./plan.ts";
+import { shrink } from "./shrink.ts";
 
 const PROFILES: Readonly<Record<string, readonly DiskProfile[]>> = {
   kill: ["kill"],
@@ -17,20 +19,23 @@ const PROFILES: Readonly<Record<string, readonly DiskProfile[]>> = {
   all: ["ext4", "strict", "kill"],
 };
 const PROGRESS_EVERY_MS = 500;
+const SAMPLES = 8, DEPTH_MAX = 2, DEEPER_EVERY = 5;
 
 interface Arguments {
   readonly seed: number;
   readonly minutes: number;
   readonly profiles: readonly DiskProfile[];
+  readonly holes: boolean;
   readonly json: boolean;
+  readonly scenario: Scenario | null;
 }
 
 function parse(words: string[]): Arguments {
   const unknown: string[] = [];
   const found = parseArgs(words, {
-    string: ["seed", "minutes", "profile"],
+    string: ["seed", "minutes", "profile", "holes", "scenario"],
     boolean: ["json"],
-    default: { seed: "1", minutes: "1", profile: "all" },
+    default: { seed: "1", minutes: "1", profile: "all", holes: "yes", scenario: "" },
     unknown: (word) => {
       unknown.push(word);
       return false;
@@ -45,52 +50,79 @@ function parse(words: string[]): Arguments {
   if (profiles === undefined) {
     throw new RangeError(`--profile is "${found.profile}", must be one of ${Object.keys(PROFILES).join(", ")}`);
   }
-  return { seed, minutes, profiles, json: found.json === true };
+  if (found.holes !== "yes" && found.holes !== "no") {
+    throw new RangeError(`--holes is "${found.holes}", must be yes or no`);
+  }
+  const scenario = found.scenario === "" ? null : parseScenario(String(found.scenario));
+  return { seed, minutes, profiles, holes: found.holes === "yes", json: found.json === true, scenario };
 }
 
-function nameOf({ workload, policy, profile, geometry, faults }: Scenario): string {
-  const fault = faults.map(({ number, fault, isSticky }) =>
-    `, ${JSON.stringify(fault)} ${isSticky ? "from" : "at"} operation ${number}`
+function parseScenario(text: string): Scenario {
+  try {
+    const scenario = JSON.parse(text) as Scenario;
+    if (Array.isArray(scenario.workload.steps) && Array.isArray(scenario.faults)) return scenario;
+  } catch {
+    // Said below.
+  }
+  throw new RangeError("--scenario is no scenario: copy it whole from what a violation prints");
+}
+
+function report({ invariant, text, scenario, timeline }: Violation, { seed, holes }: Arguments): string {
+  const { workload, policy, profile, geometry, faults } = scenario;
+  const steps = workload.steps.map((step) =>
+    step.do === "unit" ? step.commands.flat().join(" ").slice(0, 40) : step.do
   );
-  return `"${workload.name}", appendfsync ${policy}, ${profile}, pages of ${geometry.pageBytes} bytes${fault.join("")}`;
+  const replay = `deno task crash --seed ${seed}${holes ? "" : " --holes no"} --scenario '${JSON.stringify(scenario)}'`;
+  return [
+    `\n${invariant} broken: ${text}`,
+    `  "${workload.name}" shrunk to: ${steps.join("; ")}`,
+    `  appendfsync ${policy}, ${profile}, pages of ${geometry.pageBytes} bytes, faults ${JSON.stringify(faults)}`,
+    ...timeline.map((line) => `    ${line}`),
+    `  again: ${replay}`,
+  ].join("\n");
 }
 
-function report({ invariant, text, scenario, timeline }: Violation): string {
-  return [`\n${invariant} broken: ${text}`, `  in ${nameOf(scenario)}`, ...timeline.map((line) => `    ${line}`)].join(
-    "\n",
-  );
-}
-
-async function main(words: string[]): Promise<number> {
-  const { seed, minutes, profiles, json } = parse(words), startMs = performance.now();
-  const explorer = await Explorer.open({ seed, samples: 8, depthMax: 2, deeperEvery: 5 });
-  const { counts, violations, coverage } = explorer, elapsedS = () => (performance.now() - startMs) / 1000;
-  const isOver = () => elapsedS() >= minutes * 60, isShown = !json && Deno.stderr.isTerminal();
-  let shownMs = 0, shownViolations = 0;
-  const line = () =>
-    `${elapsedS().toFixed(0)} s, ${counts.runs} runs, ${counts.unique} unique states ` +
-    `(${
-      Math.round(counts.unique / elapsedS())
-    }/s, ${counts.uniqueAtDepth2} at depth 2), ${counts.violations} violations`;
-  await runPlan(seed, profiles, async (scenario) => {
+async function explore(explorer: Explorer, options: Arguments, startMs: number): Promise<void> {
+  const { counts, violations } = explorer, { minutes, seed, profiles, json, scenario } = options;
+  const isOver = () => performance.now() - startMs >= minutes * 60_000, isShown = !json && Deno.stderr.isTerminal();
+  let shownMs = 0, shown = 0;
+  const run = async (scenario: Scenario) => {
     const operations = await explorer.explore(scenario, isOver);
-    if (!json) {
-      for (; shownViolations < violations.length; shownViolations++) console.log(report(violations[shownViolations]));
+    for (; shown < violations.length; shown++) {
+      violations[shown] = await shrink(explorer, violations[shown]);
+      if (!json) console.log(report(violations[shown], options));
     }
     if (isShown && performance.now() - shownMs > PROGRESS_EVERY_MS) {
       shownMs = performance.now();
-      await Deno.stderr.write(new TextEncoder().encode(`\r${line()}\x1b[K`));
+      await Deno.stderr.write(new TextEncoder().encode(`\r${summary(counts, startMs)}\x1b[K`));
     }
     return operations;
-  }, isOver);
-  if (json) {
-    console.log(
-      JSON.stringify({ seed, seconds: elapsedS(), counts, coverage: Object.fromEntries(coverage), violations }),
-    );
-  } else {console.log(
-      `${isShown ? "\r\x1b[K" : ""}\n${line()}\npoints by the operation that did not happen:`,
-      Object.fromEntries(coverage),
-    );}
+  };
+  if (scenario !== null) await run(scenario);
+  else await runPlan(seed, profiles, run, isOver);
+  if (isShown) await Deno.stderr.write(new TextEncoder().encode("\r\x1b[K"));
+}
+
+function summary(counts: Explorer["counts"], startMs: number): string {
+  const seconds = (performance.now() - startMs) / 1000;
+  return `${seconds.toFixed(0)} s, ${counts.runs} runs, ${counts.unique} unique states ` +
+    `(${Math.round(counts.unique / seconds)}/s, ${counts.uniqueAtDepth2} at depth 2), ${counts.violations} violations`;
+}
+
+async function main(words: string[]): Promise<number> {
+  const options = parse(words), startMs = performance.now(), { seed, holes } = options;
+  const explorer = await Explorer.open({
+    seed,
+    holes,
+    samples: SAMPLES,
+    depthMax: DEPTH_MAX,
+    deeperEvery: DEEPER_EVERY,
+  });
+  await explore(explorer, options, startMs);
+  const { counts, violations } = explorer, coverage = Object.fromEntries(explorer.coverage);
+  const seconds = (performance.now() - startMs) / 1000;
+  if (options.json) console.log(JSON.stringify({ seed, seconds, counts, coverage, violations }));
+  else console.log(`${summary(counts, startMs)}\npoints by the operation that did not happen:`, coverage);
   return counts.violations === 0 ? 0 : 1;
 }
 

@@ -61,6 +61,7 @@ export class SimulatedProcess {
   readonly #app: Afterimage;
   readonly #network: MemoryNetwork;
   #child: InlineSnapshotChild | null = null;
+  #disk: SimulatedDisk | null = null;
   /** Null while it runs. */
   exitCode: number | null = null;
 
@@ -92,7 +93,7 @@ export class SimulatedProcess {
     remade.storage = disk, remade.randomness = new SeededRandomness(1), remade.system = { ...server.system, pid: PID };
     remade.replication = new Replication(server);
     remade.persistence = new Persistence(server, () => child);
-    this.#child = child, this.exitCode = null;
+    this.#child = child, this.#disk = disk, this.exitCode = null;
     this.#network.listenTcp("", 0, server);
     await server.persistence.start();
     server.updateGates();
@@ -101,6 +102,7 @@ export class SimulatedProcess {
   /** Ends at once: nothing more is written. */
   kill(): void {
     this.#app.kill();
+    this.#disk?.abandon();
   }
 
   connect(): Client {

@@ -60,6 +60,8 @@ export interface ExplorerOptions {
   readonly depthMax: number;
   /** One image in this many is followed to the next depth. */
   readonly deeperEvery: number;
+  /** Whether data may survive a power cut behind data that does not; otherwise of what was not synced only a first part does. */
+  readonly holes: boolean;
 }
 
 const VIOLATIONS_KEPT_MAX = 20;
@@ -96,6 +98,11 @@ export class Explorer {
     return new Explorer(options, await ReferenceModel.open(clock), await SimulatedProcess.open(clock));
   }
 
+  /** Another one, on the same server, that has seen nothing yet. */
+  sibling(): Explorer {
+    return new Explorer(this.#o, this.#model, this.#process);
+  }
+
   /** Explores one scenario, until `isOver`. @returns the operations of the run by number: the places for faults */
   async explore(scenario: Scenario, isOver: () => boolean): Promise<readonly string[]> {
     const process = this.#process, { clock } = process, { workload, policy, profile, geometry } = scenario;
@@ -115,8 +122,8 @@ export class Explorer {
   }
 
   async #explorePoint(scenario: Scenario, point: CrashPoint, depth: number): Promise<void> {
-    const states = point.disk.crashStates(), randomness = new SeededRandomness(this.#o.seed ^ this.counts.points);
-    const name = point.next?.operation ?? "end";
+    const states = point.disk.crashStates(), name = point.next?.operation ?? "end";
+    const randomness = new SeededRandomness(this.#o.seed ^ Math.imul(point.disk.operations, MIX));
     this.coverage.set(name, (this.coverage.get(name) ?? 0) + 1);
     this.counts.points++;
     for (const outcome of states.systematic()) await this.#exploreOutcome(scenario, point, states, outcome, depth);
@@ -133,6 +140,7 @@ export class Explorer {
     outcome: CrashOutcome,
     depth: number,
   ): Promise<void> {
+    if (!this.#o.holes && states.leavesHole(outcome)) return;
     const image = point.disk.afterCrash(outcome), { low, high } = image.hash(), { promised } = point;
     const key = promised.mode === "aof" ? low : low ^ MIX;
     this.counts.outcomes++;
@@ -160,12 +168,11 @@ export class Explorer {
     next: CrashPoint[],
   ): Promise<Recovered> {
     const process = this.#process, { mode } = promised;
-    if (!isFollowed || depth >= this.#o.depthMax) return await process.recover(image.afterCrash(KILL), mode);
+    if (!isFollowed || depth >= this.#o.depthMax) return await process.recover(image.fork(), mode);
     const kept: { disk: SimulatedDisk; point: CrashPoint["next"]; isStarted: boolean; isAnswered: boolean }[] = [];
     let isStarted = false, isAnswered = false;
-    const disk = image.afterCrash(KILL);
-    disk.onOperation = (operation) =>
-      kept.push({ disk: disk.afterCrash(KILL), point: operation, isStarted, isAnswered });
+    const disk = image.fork();
+    disk.onOperation = (operation) => kept.push({ disk: disk.fork(), point: operation, isStarted, isAnswered });
     const recovered = await process.recover(disk, mode);
     if (recovered.refusal !== null) return recovered;
     const states = [recovered.digest];
@@ -175,7 +182,7 @@ export class Explorer {
       client.command("INCR", "after");
       states.push(digestOf(client));
       isAnswered = true;
-      kept.push({ disk: disk.afterCrash(KILL), point: null, isStarted, isAnswered });
+      kept.push({ disk: disk.fork(), point: null, isStarted, isAnswered });
     }
     // The cache may have held more than the disk: until the start is over a power cut may still take that.
     const isCacheOnly = image.crashStates().effects.length > 0;

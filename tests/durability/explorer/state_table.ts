@@ -44,8 +44,8 @@ export class StateTable {
 
   /** Where the hash is, or would be. */
   #slot(low: number, high: number): number {
-    const mask = this.#low.length - 1;
-    let at = (low ^ (high >>> 7)) & mask;
+    const mask = this.#low.length - 1, mixed = Math.imul(low, 0x9e3779b1) ^ Math.imul(high, 0x85ebca6b);
+    let at = (mixed ^ (mixed >>> 15)) & mask;
     while (this.#result[at] !== EMPTY && (this.#low[at] !== low || this.#high[at] !== high)) at = (at + 1) & mask;
     return at;
   }

@@ -271,7 +271,7 @@ export class WorkloadRun {
       mayRefuse: this.#mayRefuse,
       isSecondStart: false,
     };
-    this.points.push({ disk: this.disk.afterCrash(KILL), promised, next });
+    this.points.push({ disk: this.disk.fork(), promised, next });
   }
 
   #bounds(): Bounds {

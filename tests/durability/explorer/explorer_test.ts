@@ -1,0 +1,109 @@
+/** The explorer itself: it finds nothing where nothing is wrong, finds what is, and does the same each time. */
+import { assert, assertEquals } from "@std/assert";
+import { type Fault, type FaultRule, USUAL_GEOMETRY } from "../../../src/io/simulated_disk/mod.ts";
+import { Explorer, type Scenario } from "./explorer.ts";
+import { SMALL_GEOMETRY } from "./plan.ts";
+import { shrink } from "./shrink.ts";
+import { StateTable } from "./state_table.ts";
+import { allPairs, CANONICAL, drawnWorkload } from "./workload.ts";
+
+const LIE: Fault = { kind: "lie" };
+const OPTIONS = { seed: 1, samples: 4, depthMax: 2, deeperEvery: 5, holes: false };
+const never = () => false;
+
+function scenario(name: string, changes: Partial<Scenario> = {}): Scenario {
+  const workload = CANONICAL.find((one) => one.name === name)!;
+  return { workload, policy: "always", profile: "strict", geometry: SMALL_GEOMETRY, faults: [], ...changes };
+}
+
+Deno.test("no promise is broken in the canonical workloads, whatever the policy and profile", async () => {
+  const explorer = await Explorer.open(OPTIONS);
+  for (const profile of ["ext4", "strict", "kill"] as const) {
+    for (const policy of ["always", "everysec", "no"] as const) {
+      for (const workload of CANONICAL) {
+        await explorer.explore({ workload, policy, profile, geometry: USUAL_GEOMETRY, faults: [] }, never);
+      }
+    }
+  }
+  assertEquals(explorer.violations, []);
+  const { unique, uniqueAtDepth2 } = explorer.counts;
+  assert(unique > 4000 && uniqueAtDepth2 > unique / 5, `${unique} states, ${uniqueAtDepth2} at depth 2`);
+});
+
+Deno.test("no promise is broken when an operation fails, once or for good", async () => {
+  const explorer = await Explorer.open(OPTIONS);
+  for (const fault of [{ kind: "error", code: "EIO" }, { kind: "hang", ms: 5000 }] as const) {
+    for (let number = 19; number < 60; number += 3) {
+      for (const policy of ["always", "everysec"] as const) {
+        const faults = [{ number, fault, isSticky: number % 2 === 0 }];
+        await explorer.explore(scenario("two rewrites", { policy, profile: "ext4", faults }), never);
+      }
+    }
+  }
+  assertEquals(explorer.violations, []);
+});
+
+/** What goes wrong, as operations that report success and do nothing: the invariant that must break. */
+const BUGS: readonly [string, string, string, readonly FaultRule[]][] = [
+  ["the log is not synced before the reply", "writes", "I2", [
+    { operation: "sync", path: "appendonly.aof.1.incr.aof", fault: LIE, isSticky: true },
+  ]],
+  ["the manifest is not synced before its rename", "a rewrite", "I7", [
+    { operation: "sync", path: "temp-appendonly.aof.manifest", fault: LIE, isSticky: true },
+  ]],
+  ["the directory is not synced after the manifest's rename", "writes", "I2", [
+    { operation: "syncDirectory", path: "appendonlydir", fault: LIE, isSticky: true },
+  ]],
+  ["the directory's own name is not synced", "writes", "I2", [
+    { operation: "syncDirectory", path: "/", fault: LIE, isSticky: true },
+  ]],
+  ["the base is not synced before its rename", "a rewrite", "I7", [
+    { operation: "sync", path: "temp-rewriteaof-bg.aof", fault: LIE, isSticky: true },
+  ]],
+  ["the dump's name is not synced before the save is reported", "saves", "I5", [
+    { operation: "syncDirectory", path: "/", fault: LIE, isSticky: true },
+  ]],
+];
+
+for (const [what, name, invariant, faults] of BUGS) {
+  Deno.test(`${what}: found, as ${invariant} broken`, async () => {
+    const explorer = await Explorer.open(OPTIONS);
+    await explorer.explore(scenario(name, { faults }), never);
+    const found = explorer.violations.map((violation) => violation.invariant);
+    assert(found.includes(invariant), `found ${found.join(", ") || "nothing"}`);
+  });
+}
+
+Deno.test("a violation is shrunk to the steps that matter, and says what happened", async () => {
+  const explorer = await Explorer.open(OPTIONS), faults = BUGS[0][3];
+  await explorer.explore(scenario("writes", { faults }), never);
+  const smallest = await shrink(explorer, explorer.violations.find((one) => one.invariant === "I2")!);
+  assertEquals(smallest.scenario.workload.steps.map((step) => step.do), ["unit"]);
+  assert(
+    smallest.timeline.includes("-- the power is cut") && smallest.timeline.some((line) => line.endsWith(": lost")),
+  );
+});
+
+Deno.test("the same scenarios give the same states and outcomes", async () => {
+  const run = async () => {
+    const explorer = await Explorer.open(OPTIONS);
+    for (const name of ["a rewrite", "background saves"]) await explorer.explore(scenario(name), never);
+    return { ...explorer.counts, coverage: [...explorer.coverage] };
+  };
+  assertEquals(await run(), await run());
+});
+
+Deno.test("workloads: all pairs of verbs; drawn ones follow from what is drawn", () => {
+  const pairs = allPairs();
+  assertEquals(new Set(pairs.map((one) => one.name)).size, pairs.length);
+  assertEquals(pairs.length, 100);
+  assertEquals(drawnWorkload(1, (n) => n - 1), drawnWorkload(1, (n) => n - 1));
+});
+
+Deno.test("StateTable: finds what was added, by both words of the hash, as it grows", () => {
+  const table = new StateTable(), result = (i: number) => ({ digest: String(i % 5), refusal: null });
+  for (let i = 0; i < 100_000; i++) table.add(i % 300, Math.floor(i / 300), result(i));
+  assertEquals(table.size, 100_000);
+  for (let i = 0; i < 100_000; i += 997) assertEquals(table.get(i % 300, Math.floor(i / 300)), result(i));
+  assertEquals(table.get(1, 1_000_000), undefined);
+});
