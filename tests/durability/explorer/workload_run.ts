@@ -228,7 +228,7 @@ export class WorkloadRun {
     for (let reply = unit.client.receive(); reply !== undefined; reply = unit.client.receive()) {
       if (reply instanceof ReplyError) return true;
       unit.repliesMissing--, unit.repliedAtMs = this.#o.process.clock.nowMs();
-      this.#checkReply();
+      if (unit.repliesMissing === 0) this.#checkReply();
     }
     return false;
   }
