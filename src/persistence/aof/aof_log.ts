@@ -476,7 +476,8 @@ export class AofLog {
    */
   #writeAnew(name: string): void {
     const { storage, log } = this.#o, path = this.#path(name), tempPath = this.#path(`temp-${name}`);
-    const from = storage.open(path, "read"), to = storage.open(tempPath, "create"), piece = new Uint8Array(COPY_BYTES);
+    const from = storage.open(path, "read"), to = storage.open(tempPath, "create");
+    const piece = new Uint8Array(Math.min(COPY_BYTES, storage.size(from)));
     log("notice", `The AOF was not closed: copying ${name}, so that all that was loaded is on disk`);
     try {
       for (let at = 0, read = 1; read > 0; at += read) {
