@@ -26,6 +26,7 @@ interface WritebackErrors {
   readonly code: string;
 }
 
+const NOTHING: ReadonlySet<Effect> = new Set();
 const NO_ERRORS: WritebackErrors = { count: 0, reported: 0, code: "" };
 const CHOICE_LOST = 0, CHOICE_KEPT = 1;
 
@@ -131,14 +132,14 @@ export class DiskCore {
   create(operation: number, directory: NodeId, name: string, isDirectory: boolean): NodeId {
     const node = this.#nextNode++;
     this.cache.addNode(node, isDirectory), this.durable.addNode(node, isDirectory);
-    this.rename(operation, [{ directory, name, node }]);
+    this.rename(operation, [{ directory, name, node }], node);
     return node;
   }
 
   /** Changes names, all at once. */
-  rename(operation: number, changes: readonly NameChange[]): void {
+  rename(operation: number, changes: readonly NameChange[], created: NodeId | null = null): void {
     for (const { directory, name, node } of changes) this.cache.setName(directory, name, node);
-    this.#add({ kind: "names", sequence: ++this.#sequence, operation, isLost: false, changes });
+    this.#add({ kind: "names", sequence: ++this.#sequence, operation, isLost: false, changes, created });
   }
 
   write(operation: number, node: NodeId, at: number, bytes: Uint8Array, start: number, end: number): void {
@@ -152,7 +153,14 @@ export class DiskCore {
     }
     if (stop <= this.cache.file(node).sizeBytes) return;
     this.cache.setSize(node, stop);
-    this.#add({ kind: "size", sequence: ++this.#sequence, operation, isLost: false, node, sizeBytes: stop });
+    this.#add({
+      kind: "size",
+      sequence: ++this.#sequence,
+      operation,
+      isLost: false,
+      node,
+      sizeBytes: stop,
+    });
   }
 
   #writePage(operation: number, node: NodeId, number: number, page: Page): void {
@@ -172,7 +180,8 @@ export class DiskCore {
   }
 
   truncate(operation: number, node: NodeId, sizeBytes: number): void {
-    if (this.cache.file(node).sizeBytes === sizeBytes) return;
+    // To the same size too: with this the size may become durable before its data.
+    if (sizeBytes === 0 && this.cache.file(node).sizeBytes === 0) return;
     this.cache.cut(node, sizeBytes);
     this.#add({ kind: "cut", sequence: ++this.#sequence, operation, isLost: false, node, sizeBytes });
   }
@@ -197,10 +206,11 @@ export class DiskCore {
 
   /** A sync of a file that began when `upTo` was the newest effect. */
   commitFile(node: NodeId, upTo: number): void {
-    const metadata = this.rules.profile === "strict" ? null : this.#metadataToCommit(upTo, () => true);
+    const isStrict = this.rules.profile === "strict";
+    const metadata = isStrict ? NOTHING : this.#metadataToCommit(this.#loggedUpTo(node, upTo), () => true);
     this.#commit((effect) => {
       if (effect.sequence > upTo) return false;
-      if (metadata?.has(effect) === true) return true;
+      if (metadata.has(effect)) return true;
       return effect.kind !== "names" && effect.node === node && !effect.isLost;
     });
   }
@@ -215,6 +225,26 @@ export class DiskCore {
       (effect) => effect.kind === "names" && touchesDirectory(effect, directory),
     );
     this.#splitRenames(metadata, directory);
+  }
+
+  /** How far a sync of a file commits the log of ext4: to the file's own last change in it. */
+  #loggedUpTo(node: NodeId, upTo: number): number {
+    const { allocatedBytes, sizeBytes } = this.durable.file(node), allocating = new Set<number>();
+    let last = 0;
+    for (const effect of this.#effects) {
+      if (effect.sequence > upTo) break;
+      if (effect.kind === "names" ? effect.created !== node : effect.node !== node) continue;
+      // A cut to the size that the disk has changes nothing there.
+      if (effect.kind === "cut" && effect.sizeBytes === sizeBytes) continue;
+      if (effect.kind === "page") {
+        // A block is given to a page once, and may have been when the page was first written.
+        const isNew = (effect.number + 1) * this.geometry.pageBytes > allocatedBytes && !allocating.has(effect.number);
+        allocating.add(effect.number);
+        if (!isNew) continue;
+      }
+      last = effect.sequence;
+    }
+    return last;
   }
 
   /** A name that a failed sync called clean comes true with the next change beside it, as they are written together. */

@@ -16,7 +16,8 @@ import { ALL_SECTORS, type Page } from "./page.ts";
 /**
  * What a power cut, and a sync, do to metadata.
  * - `kill`: no power cut at all, only processes die, and the cache survives. Syncs work as on ext4.
- * - `ext4`: one log of all metadata, committed by any sync. Also fair for xfs.
+ * - `ext4`: one log of all metadata. A sync of a directory commits it; a sync of a file commits it up to the last change of that file that
+ *   was in it, as what came later need not be in the same transaction. Overwriting in place is in no log. Also fair for xfs.
  * - `strict`: what POSIX promises. Names are each on their own until their directory is synced.
  */
 export type DiskProfile = "kill" | "ext4" | "strict";
@@ -62,6 +63,8 @@ export interface NameChange {
 export interface NameEffect extends EffectBase {
   readonly kind: "names";
   readonly changes: readonly NameChange[];
+  /** The file or directory that came into being with it. */
+  readonly created: NodeId | null;
 }
 
 export type Effect = PageEffect | SizeEffect | CutEffect | NameEffect;

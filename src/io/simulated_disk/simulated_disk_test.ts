@@ -102,7 +102,7 @@ Deno.test("2: on ext4 a size without data ends at the last allocated block, on a
   assert(leftovers(strict).has("f=aaaa00000000"));
 });
 
-Deno.test("3: ext4 keeps a prefix of the metadata; any sync commits it, with its own data only", () => {
+Deno.test("3: ext4 keeps a prefix of the metadata; a sync commits it, with its own data only", () => {
   const disk = newDisk("ext4");
   const prepare = () => append(disk, disk.open("/a", "create"), "a");
   prepare(), disk.makeDirectory("/d"), disk.rename("/a", "/b");
@@ -110,6 +110,17 @@ Deno.test("3: ext4 keeps a prefix of the metadata; any sync commits it, with its
   assertEquals([...seen].sort(), ["", "a=", "a=a", "b=", "b=a"]);
   disk.sync(disk.open("/c", "create"));
   assertEquals([...leftovers(disk)].sort(), ["b= c=", "b=a c="]);
+});
+
+Deno.test("3: on ext4 a sync of what is not in the log commits nothing of it", () => {
+  const disk = newDisk("ext4"), file = durableFile(disk, "/a", "aa");
+  disk.open("/b", "create");
+  disk.sync(file);
+  append(disk, disk.open("/a", "update"), "AA");
+  disk.sync(file);
+  assertEquals([...leftovers(disk)].sort(), ["a=AA", "a=AA b="]);
+  append(disk, file, "+"), disk.sync(file);
+  assertEquals([...leftovers(disk)], ["a=AA+ b="]);
 });
 
 Deno.test("3: on a strict disk names are each on their own, and a sync of the file does not keep its name", () => {
@@ -133,6 +144,14 @@ Deno.test("3: a rename between directories is durable where the directory was sy
   assertEquals([...leftovers(disk)].sort(), ["d/g=x", "d/g=x f=x"]);
   disk.syncDirectory("/");
   assertEquals([...leftovers(disk)], ["d/g=x"]);
+});
+
+Deno.test("3: on ext4 a cut makes a size durable without its data, even a cut to the same size", () => {
+  const disk = newDisk("ext4"), file = durableFile(disk, "/f", "");
+  append(disk, file, "aa");
+  assertEquals([...leftovers(disk)].sort(), ["f=", "f=aa"]);
+  disk.truncate(file, 2);
+  assertEquals([...leftovers(disk)].sort(), ["f=", "f=00", "f=aa"]);
 });
 
 for (const profile of ["ext4", "strict"] as const) {
