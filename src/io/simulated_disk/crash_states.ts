@@ -25,9 +25,11 @@ export class CrashStates {
   readonly #metadata: readonly number[];
   /** Numbers of the operations that have effects beside metadata. */
   readonly #operations: readonly number[];
+  readonly #durableSectors: readonly number[];
 
-  constructor(profile: DiskProfile, effects: readonly Effect[]) {
-    this.profile = profile, this.effects = effects;
+  /** @param durableSectors for each effect on a page: how many sectors of the file, from that page on, its durable size covers */
+  constructor(profile: DiskProfile, effects: readonly Effect[], durableSectors: readonly number[]) {
+    this.profile = profile, this.effects = effects, this.#durableSectors = durableSectors;
     this.#metadata = effects.flatMap((effect, index) => isMetadata(effect) ? [index] : []);
     const chosen = profile === "strict" ? effects : effects.filter((effect) => !isMetadata(effect));
     this.#operations = [...new Set(chosen.map((effect) => effect.operation))];
@@ -77,7 +79,10 @@ export class CrashStates {
     );
   }
 
-  /** Whether data of a file survives while earlier data of that file, as unsynced as this, does not: in a sector before it, or another page. */
+  /**
+   * Whether data of a file survives while earlier data of that file does not: in a sector before it, or another page. What is not synced
+   * yet may do that to itself; what a failed sync called clean may be missing before what was synced since.
+   */
   leavesHole(outcome: CrashOutcome): boolean {
     if (outcome.kind === "kill") return false;
     const ended = new Set<number>();
@@ -86,7 +91,7 @@ export class CrashStates {
       const kept = outcome.choices[i] & effect.changedSectors, lost = effect.changedSectors & ~kept;
       const isBehind = kept !== 0 && (ended.has(effect.node) || (lost !== 0 && kept > (lost & -lost)));
       if (lost !== 0) ended.add(effect.node);
-      return isBehind;
+      return isBehind || (effect.isLost && lost !== 0 && lowestBit(lost) < this.#durableSectors[i]);
     });
   }
 
@@ -150,6 +155,11 @@ export class CrashStates {
     }
     return choices;
   }
+}
+
+/** Number of the lowest bit that is set. */
+function lowestBit(mask: number): number {
+  return 31 - Math.clz32(mask & -mask);
 }
 
 function powerCut(choices: Uint8Array): CrashOutcome {

@@ -96,7 +96,12 @@ export class SimulatedDisk implements Storage {
 
   /** What a power cut may leave now. */
   crashStates(): CrashStates {
-    return new CrashStates(this.profile, this.#core.effects.slice());
+    const { effects, durable, geometry } = this.#core;
+    const durableSectors = effects.map((effect) => {
+      if (effect.kind !== "page") return 0;
+      return (durable.file(effect.node).sizeBytes - effect.number * geometry.pageBytes) / geometry.sectorBytes;
+    });
+    return new CrashStates(this.profile, effects.slice(), durableSectors);
   }
 
   /** Another disk: what one of `crashStates()` leaves, without faults. This one goes on as if nothing had happened. */

@@ -481,4 +481,9 @@ Deno.test("leavesHole: a later sector or page survives where an earlier one does
     true,
   ]);
   assert(!states.leavesHole(KILL));
+  fault(disk, { operation: "sync", fault: EIO });
+  assertThrows(() => disk.sync(file), StorageSyncError);
+  append(disk, file, "ff"), disk.sync(file);
+  const page0 = (mask: number) => disk.crashStates().leavesHole({ kind: "powerCut", choices: Uint8Array.of(mask) });
+  assertEquals([page0(0), page0(0b0111), page0(0xff)], [true, true, false]);
 });
