@@ -344,12 +344,11 @@ export class DiskCore {
 
   /** Forgets files that no name can lead to any more and no process has open. */
   prune(open: Iterable<NodeId>): void {
-    const ids = this.cache.reachable();
-    for (const id of this.durable.reachable()) ids.add(id);
-    for (const id of open) ids.add(id);
+    const named = [...open];
     for (const effect of this.#effects) {
-      if (effect.kind === "names") { for (const { node } of effect.changes) if (node !== null) ids.add(node); }
+      if (effect.kind === "names") { for (const { node } of effect.changes) if (node !== null) named.push(node); }
     }
+    const ids = this.durable.reachable(this.cache.reachable(named));
     this.#effects = this.#effects.filter((effect) =>
       effect.kind === "names" || (ids.has(effect.node) && (effect.kind !== "page" || ids.has(nodeWritten(effect))))
     );

@@ -84,9 +84,9 @@ export class DiskImage {
     return Math.max(0, end - offsetBytes);
   }
 
-  /** Ids that names lead to, the root's included. */
-  reachable(): Set<NodeId> {
-    const found = new Set<NodeId>([ROOT]);
+  /** Ids that names lead to, from the root and from `others`, those included. */
+  reachable(others: Iterable<NodeId> = []): Set<NodeId> {
+    const found = new Set<NodeId>([ROOT, ...others]);
     for (const id of found) {
       const node = this.#nodes.get(id);
       if (node?.isDirectory) { for (const child of node.entries.values()) found.add(child); }

@@ -135,6 +135,16 @@ Deno.test("3: on a strict disk names are each on their own, and a sync of the fi
   assertEquals([...leftovers(disk)], ["a= b= d/x="]);
 });
 
+Deno.test("3: what is durable in a directory without a durable name is there when the name survives", () => {
+  const disk = newDisk("strict");
+  disk.makeDirectory("/d");
+  disk.sync(disk.open("/d/x", "create"));
+  disk.syncDirectory("/d"), disk.remove("/d/x");
+  const fork = disk.fork();
+  fork.hash();
+  assertEquals([...leftovers(fork)].sort(), ["", "d/x="]);
+});
+
 Deno.test("3: a rename between directories is durable where the directory was synced, and not yet in the other", () => {
   const disk = newDisk("strict");
   disk.makeDirectory("/d"), disk.close(durableFile(disk, "/f", "x"));
