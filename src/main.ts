@@ -5,6 +5,7 @@ import { DiskStorage } from "./io/disk_storage.ts";
 import { ListenError } from "./io/network.ts";
 import { process } from "./io/process.ts";
 import { RealRandomness } from "./io/randomness.ts";
+import { ShellStandIns } from "./io/stand_in_processes.ts";
 import { TcpNetwork } from "./io/tcp_network.ts";
 import { WorkerSnapshotChild } from "./persistence/snapshot/snapshot_child.ts";
 import { findFacts } from "./commands/spec/all_facts.ts";
@@ -79,6 +80,7 @@ async function run(line: StartCommandLine): Promise<void> {
     network: new TcpNetwork(),
     system: hostSystem(configFile),
     spawnSnapshotChild: () => new WorkerSnapshotChild(),
+    standIns: new ShellStandIns(),
   });
   server.onStopped = (code) => process.exit(code);
   if (config.pidfile !== "") writePidFile(config.pidfile, log);

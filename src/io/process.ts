@@ -1,5 +1,6 @@
 /** The process and machine, for whoever wires a program together. */
 
+import { constants } from "node:os";
 import v8 from "node:v8";
 import vm from "node:vm";
 
@@ -123,6 +124,31 @@ export const process = {
     Deno.writeTextFileSync(path, text);
   },
 };
+
+/** SIGUSR1: Redis's way to end a child without meaning that anything is wrong. Its number is the system's. */
+export const USER_SIGNAL: number = constants.signals.SIGUSR1;
+
+/** Starts processes that do nothing but stand for work of a thread: what `ps` shows and `kill` reaches. */
+export interface StandInProcesses {
+  /** Makes a later `start` quick. */
+  prepare(): void;
+  /** Never waits, and never throws: what becomes of it comes through `events`, later. */
+  start(title: string, events: StandInEvents): StandIn;
+  terminate(): void;
+}
+
+/** Nothing comes after `end` was called. */
+export interface StandInEvents {
+  started(pid: number): void;
+  /** Somebody else ended it: the signal's number. */
+  killed(signal: number): void;
+  /** There is no such process, and why. */
+  missing(reason: string): void;
+}
+
+export interface StandIn {
+  end(): void;
+}
 
 let collect: (() => void) | null = null;
 

@@ -6,7 +6,8 @@
  */
 import type { Database } from "../keyspace/database.ts";
 import { blockThread } from "../io/clock.ts";
-import { type FileHandle, StorageError } from "../io/storage.ts";
+import { USER_SIGNAL } from "../io/process.ts";
+import { type FileHandle, removeAtOnce, StorageError } from "../io/storage.ts";
 import { type Address, CONTROL } from "../memory/mod.ts";
 import { AofLog } from "../persistence/aof/aof_log.ts";
 import { ManifestUncertainError } from "../persistence/aof/aof_manifest.ts";
@@ -23,6 +24,7 @@ import {
 import type { LazyFree } from "../keyspace/lazy_free.ts";
 import { LoadFailedError, Loading, type RdbFileLoad } from "./loading.ts";
 import type { Server } from "./server.ts";
+import { SnapshotProcess, type SnapshotTitle } from "./snapshot_process.ts";
 import type { SnapshotSpawner } from "./system.ts";
 
 const BGSAVE_RETRY_MS = 5000;
@@ -56,6 +58,7 @@ export class Persistence {
   readonly functions: FunctionLibraries = new FunctionLibraries();
   readonly #server: Server;
   readonly #child: SnapshotChild;
+  readonly #process: SnapshotProcess;
   #running: "none" | "rdb" | "aof" = "none";
   #startedMs = 0;
   #dirtyAtStart = 0;
@@ -77,6 +80,10 @@ export class Persistence {
   constructor(server: Server, spawnChild: SnapshotSpawner) {
     this.#server = server;
     this.#child = spawnChild();
+    this.#process = new SnapshotProcess(server, {
+      started: (pid) => this.#nameAfterProcess(pid),
+      killed: () => this.#child.cancel(),
+    });
     this.loading = new Loading(server);
     this.lastSaveMs = server.nowMs();
     this.aof = new AofLog({
@@ -121,6 +128,7 @@ export class Persistence {
     this.#removeOrphans();
     if (server.isStopped) return;
     this.#child.prepare();
+    this.#process.prepare();
     server.replication.start();
   }
 
@@ -276,7 +284,7 @@ export class Persistence {
   /** The same by the child, for a server whose clients are all held. `done` gets null when the save is durable, else why not. */
   saveInChild(done: (error: string | null) => void): void {
     const path = this.#savePath;
-    this.#startChild("rdb", this.#job("rdb", path, false, true), (result) => done(this.#savedAt(path, result)));
+    this.#startChild("rdb", null, this.#job("rdb", path, false, true), (result) => done(this.#savedAt(path, result)));
   }
 
   /** A child that was called off may still be writing its own file. */
@@ -317,7 +325,8 @@ export class Persistence {
     this.#saveScheduled = false;
     this.#lastTryMs = server.nowMs();
     this.#dirtyAtStart = server.keyspace.dirty;
-    this.#startChild("rdb", this.#job("rdb", this.#tempRdbPath, false, true), (result) => void this.#saveEnded(result));
+    const job = this.#job("rdb", this.#tempRdbPath, false, true);
+    this.#startChild("rdb", "redis-rdb-bgsave", job, (result) => void this.#saveEnded(result));
     server.log.notice(`Background saving started by pid ${server.system.pid}`);
     return { status: "Background saving started" };
   }
@@ -330,7 +339,7 @@ export class Persistence {
     const error = this.#cancelled
       ? this.#dropCancelled(result)
       : result.ok
-      ? this.#publishRdb(this.#tempRdbPath)
+      ? this.#publishRdb(this.#childPath)
       : result.error;
     if (error === null) {
       server.log.notice("DB saved on disk");
@@ -343,9 +352,9 @@ export class Persistence {
       server.keyspace.dirty -= this.#dirtyAtStart;
       this.#saved();
     } else {
-      server.log.warning(`Background saving error: ${error}`);
-      // A save that was called off (FLUSHALL, SHUTDOWN) says nothing about the disk.
-      if (!this.#cancelled) {
+      server.log.warning(`Background saving ${failureText(result, error)}`);
+      // A save that was called off (FLUSHALL, SHUTDOWN, SIGUSR1 to its process) says nothing about the disk.
+      if (!this.#cancelled && !isOnPurpose(result)) {
         this.#lastBgsaveOk = false;
         if (result.ok || !result.aborted) this.#diskFailed = true;
       }
@@ -370,7 +379,7 @@ export class Persistence {
   /** A save that was called off may have finished all the same: its data is not wanted any more. */
   #dropCancelled(result: SnapshotResult): string {
     if (!result.ok) return result.error;
-    this.#server.storage.removeInBackground(this.#tempRdbPath).catch(() => {});
+    this.#removeQuietly(this.#childPath);
     return "called off";
   }
 
@@ -432,14 +441,21 @@ export class Persistence {
     const path = this.#isForReplicas ? `${settings.dir}/temp-${system.pid}-sync.rdb` : this.#tempRdbPath;
     this.#lastTryMs = server.nowMs();
     this.#dirtyAtStart = server.keyspace.dirty;
-    this.#startChild("rdb", withOnly(content, this.#job("rdb", path, false, true)), (result) => {
+    const title = this.#isForReplicas ? "redis-rdb-to-slaves" : "redis-rdb-bgsave";
+    this.#startChild("rdb", title, withOnly(content, this.#job("rdb", path, false, true)), (result) => {
       const isForReplicas = this.#isForReplicas;
       this.#isForReplicas = false;
-      const error = isForReplicas ? (result.ok ? null : result.error) : this.#saveEnded(result);
+      const error = isForReplicas ? this.#transferEnded(result) : this.#saveEnded(result);
       if (error !== null) return ended(null, error);
       this.#openForReplicas(isForReplicas ? path : this.#rdbPath, isForReplicas, ended);
     });
     return true;
+  }
+
+  #transferEnded(result: SnapshotResult): string | null {
+    if (result.ok) return null;
+    this.#server.log.warning(`Background transfer ${failureText(result, result.error)}`);
+    return result.error;
   }
 
   /** The running save for replicas is not needed for them any more; false when it goes on, as a dump that is wanted. */
@@ -516,6 +532,7 @@ export class Persistence {
       () => {
         this.#startChild(
           "aof",
+          "redis-aof-rewrite",
           this.#job(this.#baseKind, this.aof.tempBasePath, true, true),
           (result) => this.#rewriteEnded(result),
         );
@@ -541,8 +558,9 @@ export class Persistence {
     this.#lastAofCowBytes = server.memory.cow.copiedBytes;
     this.#lastRewriteMs = server.nowMs() - this.#startedMs;
     if (!result.ok) {
-      server.log.warning(`Background AOF rewrite terminated with error: ${result.error}`);
-      this.aof.failRewrite();
+      const how = result.signal === undefined ? `terminated with error: ${result.error}` : result.error;
+      server.log.warning(`Background AOF rewrite ${how}`);
+      this.aof.failRewrite(isOnPurpose(result));
     } else {
       server.log.notice("Background AOF rewrite terminated with success");
       try {
@@ -591,12 +609,19 @@ export class Persistence {
     return `${this.#server.settings.dir}/temp-${this.#server.system.pid}-child.rdb`;
   }
 
-  #startChild(kind: "rdb" | "aof", job: SnapshotJob, ended: (result: SnapshotResult) => void): void {
+  /** `title`: of the process that stands for it, if there is to be one. */
+  #startChild(
+    kind: "rdb" | "aof",
+    title: SnapshotTitle | null,
+    job: SnapshotJob,
+    ended: (result: SnapshotResult) => void,
+  ): void {
     const server = this.#server;
     this.#running = kind;
     this.#childPath = job.path;
     this.#startedMs = server.nowMs();
-    this.#child.start(job, (result) => {
+    this.#child.start(job, (written) => {
+      const result = this.#orKilled(written, job);
       this.#running = "none";
       server.memory.cow.sample(server.nowMs(), server.memory.dataBytes + server.memory.frameBytes);
       server.memory.endSnapshot();
@@ -605,6 +630,38 @@ export class Persistence {
       server.replication.replicas.startWaiting();
       server.network.requestTurnEnd();
     });
+    if (title !== null) this.#process.start(title);
+  }
+
+  /** Whatever the thread made of it: a snapshot whose process was killed is none. A file that is not wanted is removed. */
+  #orKilled(written: SnapshotResult, job: SnapshotJob): SnapshotResult {
+    const signal = this.#process.end();
+    // The thread has removed what it gave up, if it still had that name.
+    if (written.ok ? signal !== 0 : this.#childPath !== job.path) this.#removeQuietly(this.#childPath);
+    if (signal === 0) return written;
+    return { ok: false, error: `terminated by signal ${signal}`, aborted: false, signal };
+  }
+
+  /** What cannot be removed is a temporary file, which the next start removes. */
+  #removeQuietly(path: string): void {
+    const { storage } = this.#server;
+    try {
+      if (storage.exists(path)) removeAtOnce(storage, path);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+    }
+  }
+
+  /** Redis calls a save's file after the process that writes it. Where that fails it keeps the name it has. */
+  #nameAfterProcess(pid: number): void {
+    const { storage, settings } = this.#server, path = `${settings.dir}/temp-${pid}.rdb`;
+    if (this.#running !== "rdb" || this.#childPath !== this.#tempRdbPath || storage.exists(path)) return;
+    try {
+      storage.rename(this.#childPath, path);
+      this.#childPath = path;
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+    }
   }
 
   /** A job for the data set as it is now; frozen for the child, or live. */
@@ -664,6 +721,7 @@ export class Persistence {
 
   terminate(): void {
     this.#child.terminate();
+    this.#process.terminate();
   }
 
   /** SHUTDOWN waits for no child. */
@@ -681,14 +739,9 @@ export class Persistence {
 
   /** Ends the child as it is, and removes what it has written. */
   abandonChild(): void {
-    const { storage } = this.#server;
     if (this.#running === "none") return;
     this.#child.terminate();
-    try {
-      if (storage.exists(this.#childPath)) storage.remove(this.#childPath);
-    } catch {
-      // The next start removes it.
-    }
+    this.#removeQuietly(this.#childPath);
   }
 
   // ---- reloading -----------------------------------------------------------------------------------------------
@@ -881,6 +934,14 @@ class LoadIntoEmptied {
     if (!this.#old.isIdle) return this.#old.step(FREED_BLOCKS_PER_STEP), false;
     return this.#load.step(budgetBytes);
   }
+}
+
+function failureText(result: SnapshotResult, error: string): string {
+  return !result.ok && result.signal !== undefined ? error : `error: ${error}`;
+}
+
+function isOnPurpose(result: SnapshotResult): boolean {
+  return !result.ok && result.signal === USER_SIGNAL;
 }
 
 function withOnly({ data, functions }: SavedContent, job: SnapshotJob): SnapshotJob {

@@ -30,6 +30,7 @@ import { streamCommands } from "../commands/stream.ts";
 import { stringCommands } from "../commands/string.ts";
 import type { Clock } from "../io/clock.ts";
 import { type Connection, type Listener, ListenError, type Network, type NetworkHooks } from "../io/network.ts";
+import type { StandInProcesses } from "../io/process.ts";
 import type { Randomness } from "../io/randomness.ts";
 import type { Storage } from "../io/storage.ts";
 import { lfuInitialStamp, lfuTouched, lruStamp } from "../keyspace/access_clock.ts";
@@ -76,6 +77,8 @@ export interface ServerOptions {
   system: HostSystem;
   /** Starts the thread (or its stand-in) that saves snapshots. */
   spawnSnapshotChild: SnapshotSpawner;
+  /** Starts the processes that stand for snapshots; without it there are none. */
+  standIns?: StandInProcesses;
 }
 
 /** Bits of `gates`: why a command may have to be looked at before it runs. */
@@ -107,6 +110,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   readonly storage: Storage;
   readonly network: Network;
   readonly system: HostSystem;
+  readonly standIns: StandInProcesses | null;
   readonly memory: LiveMemory;
   readonly allocator: Allocator;
   readonly keyspace: Keyspace;
@@ -149,6 +153,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.config = options.config, this.settings = options.config, this.log = options.log;
     this.clock = options.clock, this.randomness = options.randomness, this.storage = options.storage;
     this.network = options.network, this.system = options.system;
+    this.standIns = options.standIns ?? null;
     this.startedMs = this.clock.nowMs();
     this.runId = randomHex(this.randomness, 40);
     this.unixTime = new UnixMicroseconds(this.clock);

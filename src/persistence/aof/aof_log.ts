@@ -20,7 +20,14 @@
 import { ascii, EMPTY_BYTES, rangesEqual } from "../../base/bytes.ts";
 import { formatInteger } from "../../base/integer.ts";
 import { blockThread, type Clock } from "../../io/clock.ts";
-import { type FileHandle, type Storage, StorageError, storageError, writeFully } from "../../io/storage.ts";
+import {
+  type FileHandle,
+  removeAtOnce,
+  type Storage,
+  StorageError,
+  storageError,
+  writeFully,
+} from "../../io/storage.ts";
 import {
   type AofFile,
   AofManifest,
@@ -680,15 +687,20 @@ export class AofLog {
     this.removeHistory();
   }
 
-  /** The rewrite came to nothing: the increments so far stay. Automatic ones pause for longer and longer. */
-  failRewrite(): void {
+  /**
+   * The rewrite came to nothing: the increments so far stay. Automatic ones pause for longer and longer, unless it was ended on purpose,
+   * which is no failure.
+   */
+  failRewrite(onPurpose = false): void {
     const { clock, log } = this.#o, rewrite = this.#rewrite;
     if (this.#o.storage.exists(this.tempBasePath)) this.#removeQuietly(this.tempBasePath);
     // Called off when the log was turned off: that is no failure.
     if (rewrite === "none") return;
-    this.#rewrite = "none", this.lastRewriteOk = false;
-    this.rewriteFailures++;
+    this.#rewrite = "none";
     if (rewrite === "fresh") this.#dropFile();
+    if (onPurpose) return;
+    this.lastRewriteOk = false;
+    this.rewriteFailures++;
     const pauseMinutes = this.rewriteFailures < FREE_FAILURES
       ? 0
       : Math.min(RETRY_PAUSE_MAX_MINUTES, 2 ** (this.rewriteFailures - FREE_FAILURES));
@@ -846,13 +858,7 @@ export class AofLog {
   #removeQuietly(path: string): boolean {
     const { storage, log } = this.#o;
     try {
-      if (!storage.exists(path)) return true;
-      const held = storage.open(path, "read");
-      try {
-        storage.remove(path);
-      } finally {
-        this.#closeQuietly(held);
-      }
+      if (storage.exists(path)) removeAtOnce(storage, path);
       return true;
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;

@@ -24,7 +24,8 @@ export interface SnapshotJob extends SaveOptions {
 
 export type SnapshotResult =
   | { readonly ok: true; readonly writtenBytes: number; readonly keys: number }
-  | { readonly ok: false; readonly error: string; readonly aborted: boolean };
+  /** `signal`: what ended the process that stands for the snapshot, and so the snapshot. */
+  | { readonly ok: false; readonly error: string; readonly aborted: boolean; readonly signal?: number };
 
 /** How a job waits and notices that it is no longer wanted. */
 export interface JobHost {

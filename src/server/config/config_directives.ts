@@ -509,6 +509,7 @@ const OWN: readonly Directive[] = [
   ),
   memory("cow-max-bytes", 0n, NATURAL_I64, used("cowMaxBytes")),
   bool("pages-trace", false, used("pagesTrace")),
+  bool("snapshot-process", true, used("snapshotProcess")),
   bool("memory-debug", false, used("memoryDebug"), FIXED),
 ];
 

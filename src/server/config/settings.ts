@@ -139,6 +139,7 @@ export class Settings {
   /** 0 is no limit. */
   cowMaxBytes = 0;
   pagesTrace = false;
+  snapshotProcess = true;
   memoryDebug = false;
 
   // Replication
