@@ -15,7 +15,7 @@ import { DiskStorage } from "./io/disk_storage.ts";
 import { type InProcessConnection, MemoryNetwork } from "./io/memory_network.ts";
 import { MemoryStorage } from "./io/memory_storage.ts";
 import type { Network } from "./io/network.ts";
-import { process } from "./io/process.ts";
+import { process, type StandInProcesses } from "./io/process.ts";
 import { type Randomness, RealRandomness, SeededRandomness } from "./io/randomness.ts";
 import type { Storage } from "./io/storage.ts";
 import { TcpNetwork } from "./io/tcp_network.ts";
@@ -56,6 +56,8 @@ export interface OpenOptions {
   network?: Network;
   /** Whether a Worker writes snapshots. It needs the real disk, and is the default with it; otherwise `step` drives the child. */
   worker?: boolean;
+  /** Snapshots have no process unless this is given: nothing in process starts one by itself. */
+  standIns?: StandInProcesses;
   /** Gets every line of the log. */
   onLog?: (line: string) => void;
 }
@@ -172,6 +174,7 @@ export async function openServer(options: OpenOptions = {}): Promise<Afterimage>
     network,
     system: hostSystem(""),
     spawnSnapshotChild: () => child,
+    standIns: options.standIns,
   });
   const opened = new Afterimage(server, network, child);
   server.listen();
