@@ -79,6 +79,13 @@ Deno.test("imports point down only, as the table says", () => {
   assertEquals(wrong, []);
 });
 
+Deno.test("only src/io, src/std and the checksum of src/base import from node:", () => {
+  const wrong = filesUnder("src", ".ts").filter(({ path, text }) =>
+    !isTest(path) && !/^src\/(io\/|std\/|base\/crc32\.ts$)/.test(path) && /from "node:/.test(text)
+  );
+  assertEquals(wrong.map((file) => file.path), []);
+});
+
 Deno.test("only src/io names Deno", () => {
   const wrong = filesUnder("src", ".ts").filter(({ path, text }) => {
     const code = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*|"[^"\n]*"|`[^`]*`/g, "");

@@ -13,6 +13,7 @@ import {
   type FileKind,
   type FileStatus,
   type OpenMode,
+  SECTOR_BYTES,
   type Storage,
   StorageError,
   storageError,
@@ -43,6 +44,8 @@ const OPEN_OPTIONS: Record<OpenMode, Deno.OpenOptions> = {
 };
 
 export class DiskStorage implements Storage {
+  readonly sectorBytes = SECTOR_BYTES;
+
   open(path: string, mode: OpenMode): FileHandle {
     try {
       const file = Deno.openSync(path, OPEN_OPTIONS[mode]);

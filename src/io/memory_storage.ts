@@ -7,6 +7,7 @@ import {
   type FileStatus,
   type OpenMode,
   parentDirectory,
+  SECTOR_BYTES,
   type Storage,
   storageError,
   type StorageOperation,
@@ -31,6 +32,7 @@ class MemoryFile implements FileHandle {
 }
 
 export class MemoryStorage implements Storage {
+  readonly sectorBytes = SECTOR_BYTES;
   readonly #files = new Map<string, Node>();
   readonly #directories = new Set<string>(["/"]);
   /** Called before each operation; may throw. */

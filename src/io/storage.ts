@@ -22,6 +22,9 @@
  */
 export type OpenMode = "read" | "create" | "append" | "update";
 
+/** What disks promise. */
+export const SECTOR_BYTES = 512;
+
 export type FileKind = "file" | "directory" | "other";
 
 /** An open file. Opaque: only the Storage that opened it can use it. `path` is the name it was opened by. */
@@ -54,6 +57,9 @@ export type StorageOperation =
   | "makeDirectory";
 
 export interface Storage {
+  /** A power cut leaves this much of a file, aligned, as it was or as it was written, never a part of it. */
+  readonly sectorBytes: number;
+
   /** @throws {StorageError} ENOENT, EISDIR, EACCES, ENOSPC, EMFILE, … */
   open(path: string, mode: OpenMode): FileHandle;
 

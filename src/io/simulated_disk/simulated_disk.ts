@@ -83,6 +83,10 @@ export class SimulatedDisk implements Storage {
     this.#core = core ?? DiskCore.empty(options.geometry ?? USUAL_GEOMETRY, options.profile ?? "strict");
   }
 
+  get sectorBytes(): number {
+    return this.#core.geometry.sectorBytes;
+  }
+
   get profile(): DiskProfile {
     return this.#core.rules.profile;
   }

@@ -6,16 +6,12 @@
  * applied whole or not at all (I1).
  */
 import { ascii, latin1Decode } from "../../base/bytes.ts";
-import { parseSafeInteger } from "../../base/integer.ts";
 import { type FileHandle, type Storage, StorageError } from "../../io/storage.ts";
 import { Args } from "../../resp/args.ts";
 import type { AofManifest } from "./aof_manifest.ts";
+import { AofReader, FormatError, TornError } from "./aof_reader.ts";
 
-const BUFFER_BYTES = 1 << 20;
-const LINE_BYTES_MAX = 64 * 1024;
-const BULK_BYTES_MAX = 2 ** 31;
 const MULTI = ascii("MULTI"), EXEC = ascii("EXEC");
-const STAR = 0x2a, DOLLAR = 0x24, HASH = 0x23, CR = 13, LF = 10;
 const RDB_MAGIC = "REDIS";
 
 /** The log cannot be loaded: what, which file and where in it, what to do. The server exits with 1, and no file was changed. */
@@ -47,18 +43,6 @@ export interface AofLoadOptions {
   /** Runs one command; false when there is no such command. */
   readonly execute: (args: Args) => boolean;
   readonly log: (level: "notice" | "warning", text: string) => void;
-}
-
-/** The file ended in the middle of something. */
-class TornError extends Error {}
-/** What is there is no command. */
-class FormatError extends Error {
-  readonly offsetBytes: number;
-
-  constructor(reason: string, offsetBytes: number) {
-    super(`${reason} at offset ${offsetBytes}`);
-    this.offsetBytes = offsetBytes;
-  }
 }
 
 export class AofLoad {
@@ -220,12 +204,7 @@ class AofFileLoad {
   readonly #file: FileHandle;
   readonly #sizeBytes: number;
   #base: BaseLoad | null = null;
-  #buffer: Uint8Array;
-  #at = 0;
-  #end = 0;
-  /** Offset in the file of the start of `#buffer`. */
-  #bufferOffset = 0;
-  readonly #args = new Args();
+  #reader: AofReader;
   #queue: Args[] | null = null;
   #cutTo = -1;
   /** An RDB file with commands behind it, as Redis wrote before version 7. */
@@ -237,7 +216,7 @@ class AofFileLoad {
     this.#o = options, this.#path = path, this.#name = name;
     this.#file = options.storage.open(path, "read");
     this.#sizeBytes = options.storage.size(this.#file);
-    this.#buffer = new Uint8Array(Math.min(BUFFER_BYTES, this.#sizeBytes));
+    this.#reader = new AofReader(options.storage, this.#file, 0, this.#sizeBytes);
     const magic = new Uint8Array(RDB_MAGIC.length);
     if (options.storage.read(this.#file, 0, magic) !== RDB_MAGIC.length || latin1Decode(magic) !== RDB_MAGIC) return;
     this.isOldStyle = !name.endsWith(".rdb");
@@ -250,7 +229,7 @@ class AofFileLoad {
 
   get offsetBytes(): number {
     if (this.#cutTo >= 0) return this.#cutTo;
-    return this.#base !== null ? this.#base.loadedBytes : this.#bufferOffset + this.#at;
+    return this.#base !== null ? this.#base.loadedBytes : this.#reader.offsetBytes;
   }
 
   get inTransaction(): boolean {
@@ -260,9 +239,10 @@ class AofFileLoad {
   step(budgetBytes: number): boolean {
     if (this.#base !== null) {
       if (!this.#base.step(budgetBytes)) return false;
-      this.#bufferOffset = this.validBytes = this.#base.loadedBytes;
+      this.validBytes = this.#base.loadedBytes;
       this.#base = null;
-      if (this.#bufferOffset < this.#sizeBytes) this.#o.log("notice", "Reading the remaining AOF tail...");
+      this.#reader = new AofReader(this.#o.storage, this.#file, this.validBytes, this.#sizeBytes);
+      if (this.validBytes < this.#sizeBytes) this.#o.log("notice", "Reading the remaining AOF tail...");
     }
     const until = this.offsetBytes + budgetBytes;
     while (this.offsetBytes < until) {
@@ -293,53 +273,20 @@ class AofFileLoad {
 
   /** One command or annotation. */
   #next(): void {
-    this.#need(1);
-    const type = this.#buffer[this.#at];
-    if (type === HASH) {
-      const end = this.#lineEnd(0);
-      this.#at = end + 1;
-      if (this.#queue === null) this.validBytes = this.offsetBytes;
-      return;
-    }
-    if (type !== STAR) this.#refuse("a command must start with '*'");
-    this.#parse();
-    this.#run();
-  }
-
-  /** Parses the command at `#at` into `#args`; the whole of it is in the buffer then. */
-  #parse(): void {
-    const args = this.#args;
-    args.clear();
-    let offset = 0;
-    const count = this.#number(offset, STAR);
-    if (!(count >= 1)) this.#refuse("invalid argument count");
-    offset = this.#lineEnd(offset) + 1 - this.#at;
-    for (let i = 0; i < count; i++) {
-      const length = this.#number(offset, DOLLAR);
-      if (!(length >= 0 && length < BULK_BYTES_MAX)) this.#refuse("invalid argument length");
-      offset = this.#lineEnd(offset) + 1 - this.#at;
-      this.#need(offset + length + 2);
-      const end = this.#at + offset + length;
-      if (this.#buffer[end] !== CR || this.#buffer[end + 1] !== LF) {
-        this.#refuse("an argument must end with CRLF", offset + length + (this.#buffer[end] === CR ? 1 : 0));
-      }
-      args.push(offset, length);
-      offset += length + 2;
-    }
-    args.bytes = this.#buffer;
-    // Offsets were relative to the command while the buffer could still move.
-    for (let i = 0; i < args.count; i++) args.offsets[i] += this.#at;
-    args.rawStart = this.#at, args.rawEnd = this.#at + offset;
-    this.#at += offset;
+    const kind = this.#reader.next();
+    if (kind === "command") this.#run();
+    else if (this.#queue === null) this.validBytes = this.offsetBytes;
   }
 
   #run(): void {
-    const args = this.#args;
+    const reader = this.#reader, { args } = reader;
     if (args.count === 1 && args.is(0, MULTI)) {
-      if (this.#queue !== null) throw new FormatError("MULTI inside MULTI", this.#offsetOf(args));
+      if (this.#queue !== null) throw new FormatError("MULTI inside MULTI", reader.commandOffsetBytes);
       this.#queue = [];
     } else if (this.#queue === null) {
-      if (args.count === 1 && args.is(0, EXEC)) throw new FormatError("EXEC without MULTI", this.#offsetOf(args));
+      if (args.count === 1 && args.is(0, EXEC)) {
+        throw new FormatError("EXEC without MULTI", reader.commandOffsetBytes);
+      }
       this.#execute(args);
       this.validBytes = this.offsetBytes;
     } else if (args.count === 1 && args.is(0, EXEC)) {
@@ -353,10 +300,6 @@ class AofFileLoad {
     }
   }
 
-  #offsetOf(args: Args): number {
-    return this.#bufferOffset + args.rawStart;
-  }
-
   #execute(args: Args): void {
     if (!this.#o.execute(args)) {
       throw new AofLoadError(
@@ -367,61 +310,6 @@ class AofFileLoad {
         this.#path,
         this.offsetBytes,
       );
-    }
-  }
-
-  /** The number on a line that starts `offset` bytes after `#at` with this type byte. */
-  #number(offset: number, type: number): number {
-    this.#need(offset + 1);
-    if (this.#buffer[this.#at + offset] !== type) this.#refuse(`expected '${String.fromCharCode(type)}'`, offset);
-    const end = this.#lineEnd(offset), start = this.#at + offset + 1;
-    const length = end - start - (this.#buffer[end - 1] === CR ? 1 : 0);
-    return parseSafeInteger(this.#buffer, start, length);
-  }
-
-  /** Position of the LF that ends the line `offset` bytes after `#at`. */
-  #lineEnd(offset: number): number {
-    for (let length = offset + 1;; length++) {
-      if (this.#end - this.#at < length) this.#need(length);
-      if (this.#buffer[this.#at + length - 1] === LF) return this.#at + length - 1;
-      if (length - offset > LINE_BYTES_MAX || this.#buffer[this.#at + length - 1] === 0) {
-        this.#refuse("line without end", length - 1);
-      }
-    }
-  }
-
-  /** What is `offset` bytes after `#at` fits nothing: torn when only zeros follow (size without data), else damage. */
-  #refuse(reason: string, offset = 0): never {
-    const damagedAt = this.offsetBytes + offset;
-    if (this.#onlyZerosFrom(damagedAt)) throw new TornError();
-    throw new FormatError(reason, damagedAt);
-  }
-
-  #onlyZerosFrom(fileOffset: number): boolean {
-    const piece = new Uint8Array(64 * 1024);
-    for (let at = fileOffset; at < this.#sizeBytes;) {
-      const read = this.#o.storage.read(this.#file, at, piece);
-      if (read === 0) break;
-      for (let i = 0; i < read; i++) if (piece[i] !== 0) return false;
-      at += read;
-    }
-    return true;
-  }
-
-  /** Makes sure that `bytes` from `#at` on are in the buffer. */
-  #need(bytes: number): void {
-    if (this.#end - this.#at >= bytes) return;
-    if (this.#bufferOffset + this.#at + bytes > this.#sizeBytes) throw new TornError();
-    if (bytes > this.#buffer.length) {
-      const larger = new Uint8Array(Math.max(bytes, this.#buffer.length * 2));
-      larger.set(this.#buffer.subarray(this.#at, this.#end));
-      this.#buffer = larger;
-    } else this.#buffer.copyWithin(0, this.#at, this.#end);
-    this.#bufferOffset += this.#at, this.#end -= this.#at, this.#at = 0;
-    while (this.#end < bytes) {
-      const read = this.#o.storage.read(this.#file, this.#bufferOffset + this.#end, this.#buffer.subarray(this.#end));
-      if (read === 0) throw new TornError();
-      this.#end += read;
     }
   }
 }
