@@ -10,6 +10,8 @@ import { ENTRY, keyLength } from "./entry.ts";
 import type { Keyspace } from "./keyspace.ts";
 
 const BATCH_ENTRIES = 256;
+/** Type, an empty name and an empty value: no key takes less of a file. */
+const KEY_BYTES_MIN = 3;
 
 /** A key came twice, or was there before, and nothing is to be replaced. */
 export class DuplicateKeyError extends Error {
@@ -25,7 +27,19 @@ export class DuplicateKeyError extends Error {
   }
 }
 
-export class BulkLoad {
+/** Where a load puts the entries it reads. */
+export interface EntrySink {
+  /** The file announces so many keys for a database, and so many of them with an expiry. `bytesMax` bounds what it can hold. */
+  expect(db: Database, keys: number, expires: number, bytesMax: number): void;
+  /** Takes an unlinked entry; `offsetBytes` says where it came from, for errors. @throws {DuplicateKeyError} */
+  add(db: Database, entry: Address, offsetBytes: number): void;
+  /** Finishes what was added. @throws {DuplicateKeyError} */
+  flush(): void;
+  /** Frees what was added and is not finished. */
+  discard(): void;
+}
+
+export class BulkLoad implements EntrySink {
   readonly #keyspace: Keyspace;
   readonly #replace: boolean;
   readonly #entries = new Uint32Array(BATCH_ENTRIES);
@@ -43,7 +57,11 @@ export class BulkLoad {
     this.#db = keyspace.databases[0];
   }
 
-  /** Takes an unlinked entry; `offsetBytes` says where it came from, for errors. @throws {DuplicateKeyError} */
+  expect(db: Database, keys: number, _expires: number, bytesMax: number): void {
+    // A damaged file must not make the server reserve memory beyond what its size can hold.
+    this.#keyspace.dict.reserve(db.dict, Math.min(keys, bytesMax / KEY_BYTES_MIN));
+  }
+
   add(db: Database, entry: Address, offsetBytes: number): void {
     if (this.#count === BATCH_ENTRIES || db !== this.#db) this.flush();
     const at = this.#count++;
@@ -53,13 +71,12 @@ export class BulkLoad {
     this.#offsets[at] = offsetBytes;
   }
 
-  /** Frees what was added and is not linked yet. */
   discard(): void {
     for (let i = 0; i < this.#count; i++) this.#keyspace.freeEntry(this.#entries[i] as Address, false);
     this.#count = 0;
   }
 
-  /** Links all that were added. After an error those that are not linked are freed. @throws {DuplicateKeyError} */
+  /** Links all that were added. After an error those that are not linked are freed. */
   flush(): void {
     const count = this.#count;
     if (count === 0) return;

@@ -8,6 +8,7 @@
  * It contains no command and no file format: those are in `commands/`, `server/commands/` and `persistence/`.
  */
 import { ascii } from "../base/bytes.ts";
+import { quoted } from "../base/quoted.ts";
 import { KeyedHash } from "../base/siphash.ts";
 import { bitfieldCommands } from "../commands/bitfield.ts";
 import { bitmapCommands } from "../commands/bitmap.ts";
@@ -849,28 +850,6 @@ export function randomHex(randomness: Randomness, digits: number): string {
   const bytes = new Uint8Array(digits / 2);
   randomness.fill(bytes);
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-const QUOTED_ESCAPES: Record<number, string> = {
-  0x5c: "\\\\",
-  0x22: '\\"',
-  10: "\\n",
-  13: "\\r",
-  9: "\\t",
-  7: "\\a",
-  8: "\\b",
-};
-
-/** An argument as MONITOR shows it. */
-export function quoted(bytes: Uint8Array): string {
-  let text = '"';
-  for (const byte of bytes) {
-    const escape = QUOTED_ESCAPES[byte];
-    if (escape !== undefined) text += escape;
-    else if (byte >= 0x20 && byte < 0x7f) text += String.fromCharCode(byte);
-    else text += `\\x${byte.toString(16).padStart(2, "0")}`;
-  }
-  return text + '"';
 }
 
 function setEncodingLimits(limits: EncodingLimits, settings: Settings): void {

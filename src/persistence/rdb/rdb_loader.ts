@@ -10,7 +10,7 @@ import { latin1Decode } from "../../base/bytes.ts";
 import { I64 } from "../../base/integer.ts";
 import { type Address, NONE } from "../../memory/mod.ts";
 import { lfuStamp, lruStamp } from "../../keyspace/access_clock.ts";
-import { BulkLoad, DuplicateKeyError } from "../../keyspace/bulk_load.ts";
+import { BulkLoad, DuplicateKeyError, type EntrySink } from "../../keyspace/bulk_load.ts";
 import { EXPIRES_AT_MS_MAX } from "../../keyspace/entry.ts";
 import { type Keyspace, NO_EXPIRY } from "../../keyspace/keyspace.ts";
 import { type FunctionLibraries, preReleaseCode } from "./function_libraries.ts";
@@ -20,6 +20,8 @@ import { MODULE_TYPE_BYTES, OPCODE, RDB_VERSION_MAX, TYPE_BYTE_NAMES } from "./r
 import { RdbCorruptError, RdbReader, RdbTruncatedError, type ReadAt } from "./rdb_reader.ts";
 
 const MAGIC_BYTES = 9;
+/** The first version that ends with a checksum. */
+export const CHECKSUM_VERSION = 5;
 /** Empty keys that get a line in the log each. */
 const EMPTY_KEYS_LOGGED_MAX = 10;
 
@@ -36,6 +38,8 @@ export interface RdbLoadOptions {
   readonly functions: FunctionLibraries;
   /** Keys are put over those that are there; otherwise a key that is there is an error. */
   readonly merge: boolean;
+  /** Where entries go instead of the keyspace: for whoever wants to know what is in the file, and to keep none of it. */
+  readonly sink?: EntrySink;
   readonly log: (text: string) => void;
   readonly warn: (text: string) => void;
   /** Called once everything has been loaded. */
@@ -50,15 +54,22 @@ export class RdbLoad {
   readonly #reader: RdbReader;
   readonly #options: RdbLoadOptions;
   readonly #target: LoadTarget;
-  readonly #bulk: BulkLoad;
+  readonly #sink: EntrySink;
   readonly path: string;
   keysLoaded = 0;
   keysExpired = 0;
   emptyKeysSkipped = 0;
   readonly #functions: Uint8Array[] = [];
+  #wholeBytes = 0;
+  #partStartBytes = 0;
+  /** Type byte of the key that is being read; -1 while there is none. */
+  #keyType = -1;
   #started = false;
   #done = false;
-  #checksumVersion = false;
+  /** What the file says it is; 0 until that is read. */
+  version = 0;
+  /** What became of the checksum at the end: files before version 5 have none, and some say that theirs was not computed. */
+  checksum: "not reached" | "matches" | "differs" | "absent" = "not reached";
   #idleSeconds = -1;
   #frequency = -1;
   /** Where the file was cut in a replication stream, as far as it says so: the database selected, the history and the offset. */
@@ -71,7 +82,7 @@ export class RdbLoad {
     this.path = path, this.#options = options;
     this.#reader = new RdbReader(readAt, totalBytes);
     const keyspace = options.keyspace;
-    this.#bulk = new BulkLoad(keyspace, options.merge);
+    this.#sink = options.sink ?? new BulkLoad(keyspace, options.merge);
     this.#target = {
       keyspace,
       db: keyspace.databases[0],
@@ -85,6 +96,24 @@ export class RdbLoad {
 
   get loadedBytes(): number {
     return this.#reader.offsetBytes;
+  }
+
+  /** End of the last part that is whole and asks for nothing after it: what precedes is a data set of its own once an end is put to it. */
+  get wholeBytes(): number {
+    return this.#wholeBytes;
+  }
+
+  /** Where the part that is being read starts: an opcode, or the type byte of a key. */
+  get partStartBytes(): number {
+    return this.#partStartBytes;
+  }
+
+  /** The database, the name and the type byte of the key that is being read; null between keys, and before its name is known. */
+  get currentKey(): { database: number; name: Uint8Array; typeByte: number } | null {
+    const { db, key, keyLength } = this.#target;
+    return this.#keyType < 0
+      ? null
+      : { database: db.index, name: key.slice(0, keyLength), typeByte: this.#keyType };
   }
 
   get totalBytes(): number {
@@ -103,9 +132,9 @@ export class RdbLoad {
     try {
       while (!this.#done && reader.offsetBytes < until) this.#next();
       // Between steps others look at the keys.
-      this.#bulk.flush();
+      this.#sink.flush();
     } catch (error) {
-      this.#bulk.discard();
+      this.#sink.discard();
       throw error instanceof DuplicateKeyError ? duplicatedKey(error) : error;
     }
     if (this.#done) {
@@ -123,30 +152,33 @@ export class RdbLoad {
     if (!(version >= 1 && version <= RDB_VERSION_MAX)) {
       throw new RdbCorruptError(`Can't handle RDB format version ${version}`, 5);
     }
-    this.#checksumVersion = version >= 5;
+    this.version = version;
+    this.#wholeBytes = MAGIC_BYTES;
   }
 
   /** One opcode or one key. */
   #next(): void {
-    const reader = this.#reader, target = this.#target, type = reader.byte();
+    const reader = this.#reader, target = this.#target;
+    this.#partStartBytes = reader.offsetBytes;
+    const type = reader.byte();
     switch (type) {
       case OPCODE.expireTime:
         target.expiresAtMs = expiryOf((reader.u32() | 0) * 1000);
-        break;
+        return;
       case OPCODE.expireTimeMs:
         target.expiresAtMs = expiryOf(reader.i64());
-        break;
+        return;
       case OPCODE.frequency:
         this.#frequency = reader.byte();
-        break;
+        return;
       case OPCODE.idle:
         this.#idleSeconds = reader.length();
-        break;
+        return;
       case OPCODE.selectDb:
         this.#selectDb(reader.length());
         break;
       case OPCODE.resizeDb:
-        this.#resize(reader.length(), reader.length());
+        this.#sink.expect(target.db, reader.length(), reader.length(), reader.totalBytes);
         break;
       case OPCODE.slotInfo:
         // Sizes of a cluster's slot, a hint like RESIZEDB.
@@ -164,10 +196,11 @@ export class RdbLoad {
         break;
       case OPCODE.eof:
         this.#end();
-        break;
+        return;
       default:
         this.#key(type);
     }
+    this.#wholeBytes = reader.offsetBytes;
   }
 
   #selectDb(index: number): void {
@@ -178,12 +211,6 @@ export class RdbLoad {
       );
     }
     this.#target.db = db;
-  }
-
-  #resize(keys: number, _expires: number): void {
-    // A damaged file must not make the server reserve memory beyond what its size can hold.
-    const possible = Math.min(keys, this.#reader.totalBytes / 3);
-    this.#options.keyspace.dict.reserve(this.#target.db.dict, possible);
   }
 
   #aux(name: string, value: string): void {
@@ -236,7 +263,7 @@ export class RdbLoad {
     reader.string();
     if (target.key.length < reader.stringLength) target.key = new Uint8Array(reader.stringLength * 2);
     copyBytes(reader.stringBytes, reader.stringAt, target.key, reader.stringLength);
-    target.keyLength = reader.stringLength;
+    target.keyLength = reader.stringLength, this.#keyType = typeByte;
     const codec = codecOfTypeByte(typeByte);
     if (codec === undefined) throw this.#unknownType(typeByte, offsetBytes);
     let entry: Address;
@@ -255,12 +282,12 @@ export class RdbLoad {
       this.#options.onExpired(this, target.db.index, target.key.slice(0, target.keyLength));
     } else {
       if (this.#frequency >= 0 || this.#idleSeconds >= 0) this.#setAccess(entry);
-      this.#bulk.add(target.db, entry, offsetBytes);
+      this.#sink.add(target.db, entry, offsetBytes);
       this.keysLoaded++;
     }
     this.#options.onKey();
     target.expiresAtMs = NO_EXPIRY;
-    this.#idleSeconds = this.#frequency = -1;
+    this.#idleSeconds = this.#frequency = this.#keyType = -1;
   }
 
   #setAccess(entry: Address): void {
@@ -301,15 +328,16 @@ export class RdbLoad {
   }
 
   #end(): void {
-    if (this.#checksumVersion) this.#checkSum();
+    if (this.version >= CHECKSUM_VERSION) this.#checkSum();
+    else this.checksum = "absent";
     this.#done = true;
   }
 
   #checkSum(): void {
-    const outcome = this.#reader.checksumMatches();
+    this.checksum = this.#reader.checksum();
     if (!this.#options.verifyChecksum) return;
-    if (outcome === "absent") this.#options.warn("RDB file was saved with checksum disabled: no check performed.");
-    else if (outcome === "no") throw this.#reader.corrupt("Wrong RDB checksum: RDB CRC error. Aborting now.");
+    if (this.checksum === "absent") this.#options.warn("RDB file was saved with checksum disabled: no check performed.");
+    else if (this.checksum === "differs") throw this.#reader.corrupt("Wrong RDB checksum: RDB CRC error. Aborting now.");
   }
 }
 

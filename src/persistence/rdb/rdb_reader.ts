@@ -11,11 +11,13 @@ import { LENGTH_KIND, SPECIAL, WIDE } from "./rdb_format.ts";
 /** The file or payload is damaged, or holds what this server cannot read. */
 export class RdbCorruptError extends Error {
   override name = "RdbCorruptError";
+  /** What is wrong; the message may say where, besides. */
+  readonly reason: string;
   readonly offsetBytes: number;
 
   constructor(reason: string, offsetBytes: number) {
     super(reason);
-    this.offsetBytes = offsetBytes;
+    this.reason = reason, this.offsetBytes = offsetBytes;
   }
 }
 
@@ -154,13 +156,13 @@ export class RdbReader {
   }
 
   /** Whether the next 8 bytes are the CRC of all before them; consumes them. */
-  checksumMatches(): "yes" | "no" | "absent" {
+  checksum(): "matches" | "differs" | "absent" {
     this.#sum();
     const crc = new Crc64();
     crc.low = this.#crc.low, crc.high = this.#crc.high;
     const stored = this.bytes(8);
     if (stored.every((byte) => byte === 0)) return "absent";
-    return crc.equalsLittleEndian(stored, 0) ? "yes" : "no";
+    return crc.equalsLittleEndian(stored, 0) ? "matches" : "differs";
   }
 
   corrupt(reason: string): RdbCorruptError {

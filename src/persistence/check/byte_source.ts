@@ -1,0 +1,61 @@
+/** A file that is being checked: bytes at offsets, perhaps with one of them put right. Reads only. */
+import { type FileHandle, readFully, type Storage } from "../../io/storage.ts";
+import type { ReadAt } from "../rdb/rdb_reader.ts";
+
+const PIECE_BYTES = 1 << 20;
+
+export class ByteSource {
+  readonly #storage: Storage;
+  readonly #file: FileHandle;
+  readonly path: string;
+  readonly sizeBytes: number;
+
+  /** @throws {StorageError} */
+  constructor(storage: Storage, path: string) {
+    this.#storage = storage, this.path = path;
+    this.#file = storage.open(path, "read");
+    this.sizeBytes = storage.size(this.#file);
+  }
+
+  close(): void {
+    this.#storage.close(this.#file);
+  }
+
+  readonly readAt: ReadAt = (offset, into) => this.#storage.read(this.#file, offset, into);
+
+  /** The file with the byte at `offsetBytes` changed. */
+  readAtWith(offsetBytes: number, value: number): ReadAt {
+    return (offset, into) => {
+      const read = this.readAt(offset, into), at = offsetBytes - offset;
+      if (at >= 0 && at < read) into[at] = value;
+      return read;
+    };
+  }
+
+  /** Bytes [from, from + length), fewer at the end of the file. */
+  bytes(from: number, length: number): Uint8Array {
+    const into = new Uint8Array(Math.max(0, Math.min(length, this.sizeBytes - from)));
+    return into.subarray(0, readFully(this.#storage, this.#file, from, into));
+  }
+
+  byteAt(offset: number): number {
+    return this.bytes(offset, 1)[0];
+  }
+
+  /** Calls `visit` with bytes [from, to), in pieces that are valid until the next. False when `visit` was, which ends it. */
+  forEachPiece(from: number, to: number, visit: (piece: Uint8Array) => boolean | void): boolean {
+    const buffer = new Uint8Array(Math.min(PIECE_BYTES, Math.max(1, to - from)));
+    for (let at = from; at < to;) {
+      const read = this.readAt(at, buffer.subarray(0, Math.min(buffer.length, to - at)));
+      if (read === 0) break;
+      if (visit(buffer.subarray(0, read)) === false) return false;
+      at += read;
+    }
+    return true;
+  }
+
+  /** Whether there is nothing but zeros from `from` on; also when there is nothing. */
+  hasOnlyZerosFrom(from: number): boolean {
+    return this.forEachPiece(from, this.sizeBytes, (piece) => piece.every((byte) => byte === 0));
+  }
+}

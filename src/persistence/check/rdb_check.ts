@@ -1,0 +1,410 @@
+/**
+ * Checks an RDB file with the loader that the server starts with, sanitising deeply. Every key is built and freed at once, so memory is
+ * bounded by the largest value, however large the file.
+ *
+ * Damage is named as exactly as the file allows. The loader says where it stopped; that is the first place that does not fit, and it may be
+ * behind the byte that is to blame. Where the file ends with a checksum, that one is found too, if it is one: see `crc64_locate.ts`. It
+ * counts only when the whole file is sound with it put right, and then a repair loses nothing.
+ *
+ * Never guesses where the next key starts behind damage: an RDB file has nothing to resynchronise with.
+ */
+import { Crc64 } from "../../base/crc64.ts";
+import { type DamagedByte, locateDamagedByte } from "../../base/crc64_locate.ts";
+import { KeyedHash } from "../../base/siphash.ts";
+import { DuplicateKeyError, type EntrySink } from "../../keyspace/bulk_load.ts";
+import type { Database } from "../../keyspace/database.ts";
+import { Keyspace } from "../../keyspace/keyspace.ts";
+import { registerTypes } from "../../keyspace/values/mod.ts";
+import { type Address, Allocator, LiveMemory, OutOfArenaError } from "../../memory/mod.ts";
+import { FunctionLibraries } from "../rdb/function_libraries.ts";
+import { OPCODE, TYPE_BYTE_NAMES } from "../rdb/rdb_format.ts";
+import { CHECKSUM_VERSION, RdbCorruptError, RdbLoad, RdbTruncatedError } from "../rdb/rdb_loader.ts";
+import type { ReadAt } from "../rdb/rdb_reader.ts";
+import type { ByteSource } from "./byte_source.ts";
+import { KeyNames, keyText } from "./key_names.ts";
+import type { Remedy } from "./remedy.ts";
+import { CheckError, type Damage, type RdbFacts } from "./report.ts";
+import { SeenKeys } from "./seen_keys.ts";
+
+/** What one value may take; a file that a server with less could not load is no damaged file. */
+const ARENA_BYTES = 8 * 1024 ** 3;
+/** More than anybody configures: which databases there are is no property of the file. */
+const DATABASES = 4096;
+const PAGE_BYTES = 4096;
+const CHECKSUM_BYTES = 8, MAGIC_BYTES = 9;
+/** Type, an empty name and an empty value: no key takes less of a file. */
+const KEY_BYTES_MIN = 3;
+const STEP_BYTES = 1 << 20;
+/** So many zeros are the end of no sound file: a checksum has eight bytes. */
+const ZEROS_MIN = 16;
+const ZERO_PIECE_BYTES = 64 * 1024;
+
+const PART_NAMES: Readonly<Record<number, string>> = {
+  [OPCODE.slotInfo]: "a slot's sizes",
+  [OPCODE.function2]: "a function library",
+  [OPCODE.functionPreGa]: "a function library",
+  [OPCODE.moduleAux]: "a module's data",
+  [OPCODE.idle]: "a key's idle time",
+  [OPCODE.frequency]: "a key's access frequency",
+  [OPCODE.aux]: "an auxiliary field",
+  [OPCODE.resizeDb]: "a database's sizes",
+  [OPCODE.expireTimeMs]: "a key's expiry",
+  [OPCODE.expireTime]: "a key's expiry",
+  [OPCODE.selectDb]: "a database's number",
+  [OPCODE.eof]: "the end of the file",
+};
+
+export interface RdbFinding {
+  readonly facts: RdbFacts;
+  /** Where the RDB ends; what a log has behind its preamble starts there. -1 when the end was not reached. */
+  readonly endBytes: number;
+  readonly damage: Damage | null;
+  readonly remedy: Remedy;
+  /** Keys that a repair loses, and whether there may be more. */
+  readonly keysLost: number;
+  readonly isAtLeast: boolean;
+  readonly keyNames: KeyNames;
+  readonly notes: readonly string[];
+}
+
+/** Draws 32 random bits. */
+export type Random = () => number;
+
+/** Checks RDB files, one after the other. */
+export class RdbCheck {
+  readonly #keyspace: Keyspace;
+  readonly #random: Random;
+
+  constructor(random: Random) {
+    const memory = new LiveMemory({ arenaMaxBytes: ARENA_BYTES, pageBytes: PAGE_BYTES });
+    this.#random = random;
+    this.#keyspace = new Keyspace({
+      memory,
+      allocator: new Allocator(memory),
+      hash: new KeyedHash(random(), random()),
+      databases: DATABASES,
+      random: () => 0,
+    });
+    registerTypes(this.#keyspace);
+    this.#keyspace.expiryEnabled = false;
+  }
+
+  /**
+   * Checks the RDB that a file starts with. `isPreamble` says that something else may follow it.
+   * @throws {CheckError, StorageError}
+   */
+  check(source: ByteSource, isPreamble: boolean): RdbFinding {
+    const scan = this.#scan(source, source.readAt, source.sizeBytes), end = scan.load.loadedBytes;
+    const isShort = !isPreamble && scan.error === null && end < source.sizeBytes;
+    const located = scan.error === null && !isShort ? null : this.#locate(source, scan, isPreamble);
+    if (located !== null) return located;
+    if (scan.error !== null) {
+      return scan.load.checksum === "differs" ? distrusted(source, scan) : this.#broken(source, scan);
+    }
+    const notes = [...scan.notes];
+    if (isShort) notes.push(`${source.sizeBytes - end} bytes follow its end: nobody reads them`);
+    return { ...soundOf(scan), notes };
+  }
+
+  #scan(source: ByteSource, readAt: ReadAt, totalBytes: number): RdbScan {
+    const scan = new RdbScan(this.#keyspace, source.path, readAt, totalBytes, this.#random);
+    scan.run();
+    return scan;
+  }
+
+  /** The finding that one byte is to blame, if one is. */
+  #locate(source: ByteSource, scan: RdbScan, isPreamble: boolean): RdbFinding | null {
+    // Where a whole file ends is known; where a preamble does, only when it was read to its end.
+    const ends = isPreamble ? [] : [source.sizeBytes];
+    if (scan.load.checksum === "differs") ends.push(scan.load.loadedBytes);
+    for (const end of new Set(ends)) {
+      const byte = end < MAGIC_BYTES + CHECKSUM_BYTES ? null : locateIn(source, end - CHECKSUM_BYTES);
+      const finding = byte === null ? null : this.#restored(source, scan, byte, end);
+      if (finding !== null) return finding;
+    }
+    return null;
+  }
+
+  /** The finding that this byte is to blame, if everything up to `end` is sound with it put right. */
+  #restored(source: ByteSource, scan: RdbScan, byte: DamagedByte, end: number): RdbFinding | null {
+    const { offsetBytes } = byte, is = source.byteAt(offsetBytes), was = is ^ byte.xor;
+    const readAt = source.readAtWith(offsetBytes, was);
+    const repaired = new RdbScan(this.#keyspace, source.path, readAt, source.sizeBytes, this.#random);
+    const inside = repaired.partAt(offsetBytes);
+    if (!repaired.run() || repaired.load.loadedBytes !== end || repaired.load.checksum !== "matches") return null;
+    const reason = scan.error === null ? "the file goes on behind what looks like its end" : reasonOf(scan.error);
+    return {
+      ...soundOf(repaired),
+      facts: scan.facts,
+      damage: { offsetBytes, fromBytes: offsetBytes, kind: "damaged", reason, expected: hex(was), inside, is, was },
+      remedy: { kind: "restore", offsetBytes, was },
+    };
+  }
+
+  /** Something does not fit: what precedes it is kept. */
+  #broken(source: ByteSource, scan: RdbScan): RdbFinding {
+    const zerosFrom = startOfZeros(source);
+    // Zeros read as keys without name and value: what the file was before them tells where it ended.
+    const isZeros = source.sizeBytes - zerosFrom > ZEROS_MIN && scan.load.loadedBytes > zerosFrom;
+    const told = isZeros ? this.#scan(source, source.readAt, zerosFrom) : scan, error = told.error!, { load } = told;
+    const keyNames = new KeyNames(), current = load.currentKey;
+    if (current !== null) keyNames.add(current.name);
+    const isTorn = error instanceof RdbTruncatedError;
+    return {
+      facts: told.facts,
+      endBytes: -1,
+      damage: {
+        offsetBytes: error.offsetBytes,
+        fromBytes: Math.min(load.wholeBytes, error.offsetBytes),
+        kind: isTorn ? "torn" : "damaged",
+        reason: isZeros ? `the last ${source.sizeBytes - zerosFrom} bytes are zeros` : reasonOf(error),
+        expected: isTorn
+          ? "the rest of it"
+          : load.wholeBytes === 0
+          ? 'the word "REDIS" and a version from 0001 to 0012'
+          : "",
+        inside: insideOf(load, source),
+        is: null,
+        was: null,
+      },
+      remedy: cutOf(load),
+      keysLost: told.keysMissing(source.sizeBytes - load.wholeBytes),
+      isAtLeast: true,
+      keyNames,
+      notes: told.notes,
+    };
+  }
+}
+
+function soundOf(scan: RdbScan): RdbFinding {
+  return {
+    facts: scan.facts,
+    endBytes: scan.load.loadedBytes,
+    damage: null,
+    remedy: { kind: "none" },
+    keysLost: 0,
+    isAtLeast: false,
+    keyNames: new KeyNames(),
+    notes: scan.notes,
+  };
+}
+
+/** Every part can be read, and the checksum says that some byte of them is wrong. */
+function distrusted(source: ByteSource, scan: RdbScan): RdbFinding {
+  const endBytes = scan.load.loadedBytes, dataBytes = endBytes - CHECKSUM_BYTES;
+  const crc = new Uint8Array(CHECKSUM_BYTES);
+  crcOf(source, dataBytes).writeLittleEndian(crc, 0);
+  return {
+    ...soundOf(scan),
+    endBytes,
+    damage: {
+      offsetBytes: dataBytes,
+      fromBytes: 0,
+      kind: "damaged",
+      reason:
+        "every key can be read, but the checksum differs: more than one of the bytes before it is not what was written",
+      expected: Array.from(crc, hexDigits).join(" "),
+      inside: "the checksum",
+      is: null,
+      was: null,
+    },
+    remedy: { kind: "trust", dataBytes },
+  };
+}
+
+/** Keeps what is whole; nothing is kept for nothing. */
+function cutOf(load: RdbLoad): Remedy {
+  if (load.keysLoaded === 0) return { kind: "impossible", reason: "no key stands before the damage" };
+  const end = load.version < CHECKSUM_VERSION ? "rdb without checksum" : "rdb";
+  return { kind: "cut", atBytes: load.wholeBytes, end };
+}
+
+function crcOf(source: ByteSource, dataBytes: number): Crc64 {
+  const crc = new Crc64();
+  source.forEachPiece(0, dataBytes, (piece) => crc.update(piece, 0, piece.length));
+  return crc;
+}
+
+function locateIn(source: ByteSource, dataBytes: number): DamagedByte | null {
+  return locateDamagedByte(crcOf(source, dataBytes), source.bytes(dataBytes, CHECKSUM_BYTES), dataBytes);
+}
+
+/** Where the zeros start that a file ends with; its size when it ends with none. */
+function startOfZeros(source: ByteSource): number {
+  for (let end = source.sizeBytes; end > 0;) {
+    const from = Math.max(0, end - ZERO_PIECE_BYTES), piece = source.bytes(from, end - from);
+    for (let i = piece.length; i > 0; i--) if (piece[i - 1] !== 0) return from + i;
+    end = from;
+  }
+  return 0;
+}
+
+function reasonOf(error: RdbCorruptError): string {
+  if (error instanceof RdbTruncatedError) return "the file ends in the middle";
+  return error.reason.startsWith("Wrong RDB checksum") ? "the checksum differs" : error.reason;
+}
+
+/** What was being read when it went wrong. */
+function insideOf(load: RdbLoad, source: ByteSource): string {
+  if (load.wholeBytes === 0) return "the header";
+  return load.currentKey === null ? partName(source.byteAt(load.partStartBytes)) : keyPart(load.currentKey);
+}
+
+function partName(byte: number | undefined): string {
+  if (byte === undefined) return "the end of the file";
+  const type = TYPE_BYTE_NAMES[byte];
+  return PART_NAMES[byte] ?? (type === undefined ? "" : `the name of a key (${type})`);
+}
+
+function keyPart({ database, name, typeByte }: NonNullable<RdbLoad["currentKey"]>): string {
+  return `${TYPE_BYTE_NAMES[typeByte] ?? `type ${typeByte}`} at key ${keyText(name)} in database ${database}`;
+}
+
+function tooLarge(load: RdbLoad): string {
+  const key = load.currentKey;
+  return `The value of ${key === null ? "a key" : keyText(key.name)} takes more than ${
+    ARENA_BYTES / 1024 ** 3
+  } GiB of memory`;
+}
+
+function hexDigits(byte: number): string {
+  return byte.toString(16).padStart(2, "0");
+}
+
+/** A byte as people write it: 0x0a. */
+export function hex(byte: number): string {
+  return `0x${hexDigits(byte)}`;
+}
+
+/** A file being read, its entries counted and freed. */
+class RdbScan implements EntrySink {
+  readonly #keyspace: Keyspace;
+  readonly #seen: SeenKeys;
+  readonly #readAt: ReadAt;
+  readonly load: RdbLoad;
+  error: RdbCorruptError | null = null;
+  /** Keys announced and found, by database. */
+  readonly #databases = new Map<number, { announced: number; found: number }>();
+  #database: { announced: number; found: number } = { announced: 0, found: 0 };
+  #databaseIndex = -1;
+  /** The key read last, while that is of interest. */
+  #lastKey: string | null = null;
+
+  constructor(keyspace: Keyspace, path: string, readAt: ReadAt, totalBytes: number, random: Random) {
+    this.#keyspace = keyspace, this.#readAt = readAt;
+    this.#seen = new SeenKeys(random);
+    this.load = new RdbLoad(path, readAt, totalBytes, {
+      keyspace,
+      nowMs: 0,
+      keepExpired: true,
+      verifyChecksum: true,
+      usesLfu: false,
+      deep: true,
+      functions: new FunctionLibraries(),
+      merge: false,
+      sink: this,
+      log: () => {},
+      warn: () => {},
+      onDone: () => {},
+      onKey: () => this.#keyRead(),
+      onExpired: () => {},
+    });
+  }
+
+  /** Reads it to its end; false, and `error` says why, when that does not work. @throws {CheckError} */
+  run(): boolean {
+    try {
+      this.#lastKey = null;
+      while (!this.load.step(STEP_BYTES));
+      return true;
+    } catch (error) {
+      if (error instanceof OutOfArenaError) throw new CheckError(tooLarge(this.load));
+      if (!(error instanceof RdbCorruptError)) throw error;
+      this.error = error;
+      return false;
+    }
+  }
+
+  get facts(): RdbFacts {
+    const { version, keysLoaded, checksum } = this.load;
+    return { version, keys: keysLoaded, checksum };
+  }
+
+  get notes(): string[] {
+    const notes: string[] = [], { load } = this;
+    if (load.checksum === "absent") {
+      notes.push(
+        load.version < CHECKSUM_VERSION
+          ? `version ${load.version} has no checksum: a wrong byte in a value would not show`
+          : "saved without a checksum (rdbchecksum no): a wrong byte in a value would not show",
+      );
+    }
+    if (load.emptyKeysSkipped > 0) {
+      notes.push(
+        `${load.emptyKeysSkipped} keys hold collections of no elements, as old servers wrote; they are left out when it is loaded`,
+      );
+    }
+    if (this.#seen.isFull) notes.push("too many keys to tell whether some come twice");
+    return notes;
+  }
+
+  /** How many of the keys that were announced are not there; `bytesLeft` bounds what can be believed. */
+  keysMissing(bytesLeft: number): number {
+    let missing = 0;
+    for (const { announced, found } of this.#databases.values()) missing += Math.max(0, announced - found);
+    return Math.max(this.load.currentKey === null ? 0 : 1, Math.min(missing, Math.ceil(bytesLeft / KEY_BYTES_MIN)));
+  }
+
+  /** Reads up to the part that holds the byte at `offsetBytes`, and says what that is. */
+  partAt(offsetBytes: number): string {
+    const { load } = this;
+    this.#lastKey = "";
+    let from = 0;
+    try {
+      do from = load.loadedBytes; while (!load.step(1) && load.loadedBytes <= offsetBytes);
+      if (from === 0) return "the header";
+      const name = this.#lastKey === "" ? partName(this.#byteAt(from)) : "";
+      if (name === PART_NAMES[OPCODE.eof] && offsetBytes > from) return "the checksum";
+      // What precedes a key belongs to it.
+      while (load.wholeBytes < load.loadedBytes && this.#lastKey === "" && !load.step(1));
+      return [name, this.#lastKey].filter((text) => text !== "").join(" of the ");
+    } catch (error) {
+      if (error instanceof RdbCorruptError) return "";
+      throw error;
+    }
+  }
+
+  #byteAt(offsetBytes: number): number {
+    const byte = new Uint8Array(1);
+    this.#readAt(offsetBytes, byte);
+    return byte[0];
+  }
+
+  #keyRead(): void {
+    if (this.#lastKey !== null) this.#lastKey = keyPart(this.load.currentKey!);
+  }
+
+  expect(db: Database, keys: number): void {
+    this.#of(db).announced = keys;
+  }
+
+  add(db: Database, entry: Address, offsetBytes: number): void {
+    const keyspace = this.#keyspace, length = keyspace.copyKey(entry);
+    keyspace.freeEntry(entry, false);
+    this.#of(db).found++;
+    if (this.#seen.add(db.index, keyspace.keyScratch, length)) return;
+    throw new DuplicateKeyError(keyspace.keyScratch.slice(0, length), db.index, offsetBytes);
+  }
+
+  flush(): void {}
+
+  discard(): void {}
+
+  #of(db: Database): { announced: number; found: number } {
+    if (db.index === this.#databaseIndex) return this.#database;
+    this.#databaseIndex = db.index;
+    this.#database = this.#databases.get(db.index) ?? { announced: 0, found: 0 };
+    this.#databases.set(db.index, this.#database);
+    return this.#database;
+  }
+}
