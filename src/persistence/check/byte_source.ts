@@ -1,41 +1,48 @@
 /** A file that is being checked: bytes at offsets, perhaps with one of them put right. Reads only. */
-import { type FileHandle, readFully, type Storage } from "../../io/storage.ts";
+import { type FileHandle, type Readable, readFully, type Storage } from "../../io/storage.ts";
+import { AofReader } from "../aof/aof_reader.ts";
 import type { ReadAt } from "../rdb/rdb_reader.ts";
 
 const PIECE_BYTES = 1 << 20;
 
 export class ByteSource {
-  readonly #storage: Storage;
-  readonly #file: FileHandle;
+  readonly storage: Readable;
+  readonly file: FileHandle;
   readonly path: string;
   readonly sizeBytes: number;
 
-  /** @throws {StorageError} */
-  constructor(storage: Storage, path: string) {
-    this.#storage = storage, this.path = path;
-    this.#file = storage.open(path, "read");
-    this.sizeBytes = storage.size(this.#file);
+  private constructor(storage: Readable, file: FileHandle, path: string, sizeBytes: number) {
+    this.storage = storage, this.file = file, this.path = path, this.sizeBytes = sizeBytes;
   }
 
-  close(): void {
-    this.#storage.close(this.#file);
+  /** Whoever opens it closes the file. @throws {StorageError} */
+  static open(storage: Storage, path: string): ByteSource {
+    const file = storage.open(path, "read");
+    return new ByteSource(storage, file, path, storage.size(file));
   }
 
-  readonly readAt: ReadAt = (offset, into) => this.#storage.read(this.#file, offset, into);
+  readonly readAt: ReadAt = (offset, into) => this.storage.read(this.file, offset, into);
 
-  /** The file with the byte at `offsetBytes` changed. */
-  readAtWith(offsetBytes: number, value: number): ReadAt {
-    return (offset, into) => {
-      const read = this.readAt(offset, into), at = offsetBytes - offset;
+  /** The same with the byte at `offsetBytes` changed. */
+  with(offsetBytes: number, value: number): ByteSource {
+    const { storage, file, path, sizeBytes } = this;
+    const read: Storage["read"] = (file, offset, into) => {
+      const read = storage.read(file, offset, into), at = offsetBytes - offset;
       if (at >= 0 && at < read) into[at] = value;
       return read;
     };
+    return new ByteSource({ read, sectorBytes: storage.sectorBytes }, file, path, sizeBytes);
+  }
+
+  /** Reads commands in [from, to). */
+  reader(from: number, to: number): AofReader {
+    return new AofReader(this.storage, this.file, from, to);
   }
 
   /** Bytes [from, from + length), fewer at the end of the file. */
   bytes(from: number, length: number): Uint8Array {
     const into = new Uint8Array(Math.max(0, Math.min(length, this.sizeBytes - from)));
-    return into.subarray(0, readFully(this.#storage, this.#file, from, into));
+    return into.subarray(0, readFully(this.storage, this.file, from, into));
   }
 
   byteAt(offset: number): number {
@@ -43,12 +50,12 @@ export class ByteSource {
   }
 
   /** Calls `visit` with bytes [from, to), in pieces that are valid until the next. False when `visit` was, which ends it. */
-  forEachPiece(from: number, to: number, visit: (piece: Uint8Array) => boolean | void): boolean {
+  forEachPiece(from: number, to: number, visit: (piece: Uint8Array) => boolean): boolean {
     const buffer = new Uint8Array(Math.min(PIECE_BYTES, Math.max(1, to - from)));
     for (let at = from; at < to;) {
       const read = this.readAt(at, buffer.subarray(0, Math.min(buffer.length, to - at)));
       if (read === 0) break;
-      if (visit(buffer.subarray(0, read)) === false) return false;
+      if (!visit(buffer.subarray(0, read))) return false;
       at += read;
     }
     return true;

@@ -128,7 +128,7 @@ export class RdbCheck {
   /** The finding that this byte is to blame, if everything up to `end` is sound with it put right. */
   #restored(source: ByteSource, scan: RdbScan, byte: DamagedByte, end: number): RdbFinding | null {
     const { offsetBytes } = byte, is = source.byteAt(offsetBytes), was = is ^ byte.xor;
-    const readAt = source.readAtWith(offsetBytes, was);
+    const { readAt } = source.with(offsetBytes, was);
     const repaired = new RdbScan(this.#keyspace, source.path, readAt, source.sizeBytes, this.#random);
     const inside = repaired.partAt(offsetBytes);
     if (!repaired.run() || repaired.load.loadedBytes !== end || repaired.load.checksum !== "matches") return null;
@@ -221,7 +221,10 @@ function cutOf(load: RdbLoad): Remedy {
 
 function crcOf(source: ByteSource, dataBytes: number): Crc64 {
   const crc = new Crc64();
-  source.forEachPiece(0, dataBytes, (piece) => crc.update(piece, 0, piece.length));
+  source.forEachPiece(0, dataBytes, (piece) => {
+    crc.update(piece, 0, piece.length);
+    return true;
+  });
   return crc;
 }
 

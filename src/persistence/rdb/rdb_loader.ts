@@ -111,9 +111,7 @@ export class RdbLoad {
   /** The database, the name and the type byte of the key that is being read; null between keys, and before its name is known. */
   get currentKey(): { database: number; name: Uint8Array; typeByte: number } | null {
     const { db, key, keyLength } = this.#target;
-    return this.#keyType < 0
-      ? null
-      : { database: db.index, name: key.slice(0, keyLength), typeByte: this.#keyType };
+    return this.#keyType < 0 ? null : { database: db.index, name: key.slice(0, keyLength), typeByte: this.#keyType };
   }
 
   get totalBytes(): number {
@@ -336,8 +334,11 @@ export class RdbLoad {
   #checkSum(): void {
     this.checksum = this.#reader.checksum();
     if (!this.#options.verifyChecksum) return;
-    if (this.checksum === "absent") this.#options.warn("RDB file was saved with checksum disabled: no check performed.");
-    else if (this.checksum === "differs") throw this.#reader.corrupt("Wrong RDB checksum: RDB CRC error. Aborting now.");
+    if (this.checksum === "absent") {
+      this.#options.warn("RDB file was saved with checksum disabled: no check performed.");
+    } else if (this.checksum === "differs") {
+      throw this.#reader.corrupt("Wrong RDB checksum: RDB CRC error. Aborting now.");
+    }
   }
 }
 
