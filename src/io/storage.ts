@@ -129,6 +129,9 @@ export interface Storage {
   makeDirectory(path: string): void;
 }
 
+/** What reading an open file takes. */
+export type Readable = Pick<Storage, "read" | "sectorBytes">;
+
 /** A storage call failed: an operating error. `code` is the errno's name. */
 export class StorageError extends Error {
   override readonly name: string = "StorageError";
@@ -176,7 +179,12 @@ export function writeFully(
 }
 
 /** Reads until `into` is full or the file ends. @returns bytes read */
-export function readFully(storage: Storage, file: FileHandle, offsetBytes: number, into: Uint8Array): number {
+export function readFully(
+  storage: Pick<Storage, "read">,
+  file: FileHandle,
+  offsetBytes: number,
+  into: Uint8Array,
+): number {
   let filled = 0;
   while (filled < into.length) {
     const n = storage.read(file, offsetBytes + filled, filled === 0 ? into : into.subarray(filled));

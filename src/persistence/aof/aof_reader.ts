@@ -3,7 +3,7 @@
  * Knows no command but by its form; runs nothing, changes nothing.
  */
 import { parseSafeInteger } from "../../base/integer.ts";
-import type { FileHandle, Storage } from "../../io/storage.ts";
+import type { FileHandle, Readable } from "../../io/storage.ts";
 import { Args } from "../../resp/args.ts";
 
 const BUFFER_BYTES = 1 << 20;
@@ -16,18 +16,19 @@ export class TornError extends Error {}
 
 /** What is there is no command. */
 export class FormatError extends Error {
+  readonly reason: string;
   readonly offsetBytes: number;
 
   constructor(reason: string, offsetBytes: number) {
     super(`${reason} at offset ${offsetBytes}`);
-    this.offsetBytes = offsetBytes;
+    this.reason = reason, this.offsetBytes = offsetBytes;
   }
 }
 
 export class AofReader {
   /** The command that `next` has read; valid until it is called again. */
   readonly args: Args = new Args();
-  readonly #storage: Storage;
+  readonly #storage: Readable;
   readonly #file: FileHandle;
   readonly #endBytes: number;
   #buffer: Uint8Array;
@@ -39,7 +40,7 @@ export class AofReader {
   #lineStart = 0;
 
   /** Reads [startBytes, endBytes): what is behind does not exist. */
-  constructor(storage: Storage, file: FileHandle, startBytes: number, endBytes: number) {
+  constructor(storage: Readable, file: FileHandle, startBytes: number, endBytes: number) {
     this.#storage = storage, this.#file = file, this.#endBytes = endBytes, this.#bufferOffset = startBytes;
     this.#buffer = new Uint8Array(Math.min(BUFFER_BYTES, endBytes - startBytes));
   }
@@ -54,8 +55,17 @@ export class AofReader {
     return this.#bufferOffset + this.args.rawStart;
   }
 
+  /** After `next` has thrown: the arguments, as far as they are whole, of the command at `offsetBytes` that it could not read. */
+  get fragment(): Args {
+    const part = new Args(), { offsets, lengths, count } = this.args;
+    for (let i = 0; i < count; i++) part.push(this.#at + offsets[i], lengths[i]);
+    part.bytes = this.#buffer;
+    return part;
+  }
+
   /** Reads one command (into `args`) or annotation. @throws {TornError, FormatError} */
   next(): "command" | "annotation" | "end" {
+    this.args.clear();
     if (this.offsetBytes === this.#endBytes) return "end";
     this.#need(1);
     const type = this.#buffer[this.#at];
@@ -78,7 +88,6 @@ export class AofReader {
   /** Parses the command at `#at` into `args`; the whole of it is in the buffer then. */
   #parse(): void {
     const args = this.args;
-    args.clear();
     let offset = 0;
     const count = this.#number(offset, STAR);
     if (!(count >= 1)) this.#refuse("invalid argument count");

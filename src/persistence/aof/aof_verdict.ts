@@ -24,7 +24,7 @@
  */
 import { ascii, bytesEqual } from "../../base/bytes.ts";
 import { crc32 } from "../../base/crc32.ts";
-import { type FileHandle, readFully, type Storage } from "../../io/storage.ts";
+import { type FileHandle, type Readable, readFully } from "../../io/storage.ts";
 import type { Args } from "../../resp/args.ts";
 import { AofReader, FormatError, TornError } from "./aof_reader.ts";
 import {
@@ -51,7 +51,7 @@ const FLIP_SEARCH_BYTES = 64 * 1024;
 export type VerdictKind = "plain" | "sound" | "foreign" | "torn" | "damaged";
 
 export interface VerdictOptions {
-  readonly storage: Storage;
+  readonly storage: Readable;
   readonly file: FileHandle;
   readonly sizeBytes: number;
   /** As the manifest names it. */
@@ -65,7 +65,18 @@ export interface VerdictOptions {
 export interface Damage {
   /** The damaged byte, or the start of the block that is damaged. */
   readonly offsetBytes: number;
+  /** The flipped bit of that byte; 0 when more is wrong. */
+  readonly xor: number;
   readonly reason: string;
+}
+
+/** Nothing that one flipped bit explains. */
+const NO_FLIP: Flip = { offsetBytes: -1, xor: 0 };
+
+/** A flipped bit: in which byte, and which. */
+interface Flip {
+  readonly offsetBytes: number;
+  readonly xor: number;
 }
 
 export class AofVerdict {
@@ -117,7 +128,7 @@ export class AofVerdict {
       return;
     }
     const rest = new Rest(o, this.verifiedBytes, this.chain?.fileId ?? null);
-    if (this.verifiedBytes === 0 && rest.flippedAt() < 0 && (o.logId === null || !this.#isOurs())) return;
+    if (this.verifiedBytes === 0 && rest.flip.xor === 0 && (o.logId === null || !this.#isOurs())) return;
     const provenAt = rest.provenDurableAt();
     if (provenAt >= 0) {
       return this.#damaged(rest, `the block behind it, sealed at offset ${provenAt}, shows that it had been synced`);
@@ -125,17 +136,17 @@ export class AofVerdict {
     const parsed = rest.parse();
     if (parsed === "foreign") this.kind = "foreign";
     else if (!o.mayBeTorn) this.#damaged(rest, "the end of this file had been synced before it was written");
-    else if (rest.flippedAt() >= 0) this.#damaged(rest, "");
+    else if (rest.flip.xor !== 0) this.#damaged(rest, "");
     else if (rest.hasHole() || (parsed === "cut" && !rest.endsLikeSeal())) this.kind = "torn";
     else this.#damaged(rest, "no torn write looks like this");
   }
 
   #damaged(rest: Rest, why: string): void {
-    const at = rest.flippedAt(), start = this.verifiedBytes;
+    const { flip } = rest, start = this.verifiedBytes;
     this.kind = "damaged";
-    this.damage = at >= 0
-      ? { offsetBytes: at, reason: `a bit is flipped in the block that starts at offset ${start}` }
-      : { offsetBytes: start, reason: `the block that starts here is not what was written: ${why}` };
+    this.damage = flip.xor !== 0
+      ? { ...flip, reason: `a bit is flipped in the block that starts at offset ${start}` }
+      : { offsetBytes: start, xor: 0, reason: `the block that starts here is not what was written: ${why}` };
   }
 
   /** A file that begins with a SELECT in small letters, before any seal, and whose log is known: its first write is torn or damaged. */
@@ -245,7 +256,7 @@ class Rest {
   readonly #o: VerdictOptions;
   readonly #startBytes: number;
   readonly #fileId: number | null;
-  #flippedAt: number | null = null;
+  #flip: Flip | null = null;
 
   constructor(options: VerdictOptions, startBytes: number, fileId: number | null) {
     this.#o = options, this.#startBytes = startBytes, this.#fileId = fileId;
@@ -342,51 +353,52 @@ class Rest {
     return found;
   }
 
-  /** The byte in which one flipped bit makes all the difference to the first block; -1 when it is not that. */
-  flippedAt(): number {
-    return this.#flippedAt ??= this.#findFlip();
+  /** The flipped bit that makes all the difference to the first block. */
+  get flip(): Flip {
+    return this.#flip ??= this.#findFlip();
   }
 
-  #findFlip(): number {
+  #findFlip(): Flip {
     const { storage, file, sizeBytes } = this.#o, start = this.#startBytes;
     const bytes = new Uint8Array(Math.min(FLIP_SEARCH_BYTES + SEAL_BYTES, sizeBytes - start));
     const length = readFully(storage, file, start, bytes);
     for (let at = 0; at + SEAL_BYTES <= length; at++) {
       if (!isSealShaped(bytes, at)) continue;
-      const flipped = flippedIn(bytes, at);
-      if (flipped >= 0) return start + flipped;
+      const flip = flippedIn(bytes, at);
+      if (flip.xor !== 0) return { offsetBytes: start + flip.offsetBytes, xor: flip.xor };
     }
-    return -1;
+    return NO_FLIP;
   }
 }
 
-/** Where in the block bytes[0, at) and its seal one bit is flipped; -1 when more is wrong, or nothing. */
-function flippedIn(bytes: Uint8Array, at: number): number {
+/** The one flipped bit in the block bytes[0, at) and its seal. */
+function flippedIn(bytes: Uint8Array, at: number): Flip {
   const crc = crcOfSeal(crc32(bytes, 0, at), bytes, at);
   const outside = wrongOutside(bytes, at, crc);
   if (outside !== null) return outside;
-  const place = flippedPlace((crc ^ storedCrc(bytes, at)) >>> 0, at + SEAL_BYTES - COVERED_FROM);
-  return place < at ? place : place + COVERED_FROM;
+  const flip = flipOf((crc ^ storedCrc(bytes, at)) >>> 0, at + SEAL_BYTES - COVERED_FROM);
+  return flip.offsetBytes < at ? flip : { offsetBytes: flip.offsetBytes + COVERED_FROM, xor: flip.xor };
 }
 
 /** The single byte that is wrong outside of what the crc covers, when all that it covers is right; null when that is not so. */
-function wrongOutside(bytes: Uint8Array, at: number, crc: number): number | null {
+function wrongOutside(bytes: Uint8Array, at: number, crc: number): Flip | null {
   const expected = new Uint8Array(COVERED_FROM);
   putSealStart(expected, crc);
   let wrong = 0, place = -1;
-  for (let i = 0; i < COVERED_FROM; i++) if (bytes[at + i] !== expected[i]) wrong++, place = at + i;
-  return wrong <= 1 ? place : null;
+  for (let i = 0; i < COVERED_FROM; i++) if (bytes[at + i] !== expected[i]) wrong++, place = i;
+  if (wrong > 1) return null;
+  return place < 0 ? NO_FLIP : { offsetBytes: at + place, xor: bytes[at + place] ^ expected[place] };
 }
 
-/** Which of `length` bytes has the flipped bit that changes their CRC-32 by this; -1 when no single one does. */
-function flippedPlace(change: number, length: number): number {
+/** The flipped bit in `length` bytes that changes their CRC-32 by this. */
+function flipOf(change: number, length: number): Flip {
   // The last bit that was taken in, the highest of the last byte, changes it by the polynomial; each one before by a step more.
   let step = CRC_POLYNOMIAL;
   for (let bit = 0; bit < length * 8; bit++) {
-    if (step >>> 0 === change) return length - 1 - (bit >>> 3);
+    if (step >>> 0 === change) return { offsetBytes: length - 1 - (bit >>> 3), xor: 0x80 >>> (bit & 7) };
     step = (step >>> 1) ^ (CRC_POLYNOMIAL & -(step & 1));
   }
-  return -1;
+  return NO_FLIP;
 }
 
 function isSelect(args: Args, word: Uint8Array): boolean {
