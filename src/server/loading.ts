@@ -17,6 +17,18 @@ import type { Server } from "./server.ts";
 const SLICE_US = 40_000;
 const HISTORY_ID = /^[0-9a-f]{40}$/;
 const STEP_BYTES = 256 * 1024;
+const CHECKSUM_BYTES = 8;
+/** From this size on the thread that computes a file's CRC is done long before the file is loaded. */
+const SUMMED_BESIDE_BYTES_MIN = 32 << 20;
+const WAIT_MS = 1;
+
+/** Something that is loaded step by step. `isWaiting`: a step has nothing to do before others have done their part. */
+interface Steps {
+  step(budgetBytes: number): boolean;
+  readonly loadedBytes: number;
+  readonly totalBytes: number;
+  readonly isWaiting: boolean;
+}
 
 const ADVICE =
   "The file is untouched: restore it from a backup, or move it away to start empty; redis-check-rdb says more.";
@@ -45,13 +57,13 @@ export class Loading {
   }
 
   /** Runs steps until done, a slice at a time. @throws {LoadFailedError} */
-  async inSlices(load: { step(budgetBytes: number): boolean; loadedBytes: number; totalBytes: number }): Promise<void> {
+  async inSlices(load: Steps): Promise<void> {
     this.#begin(load);
     const server = this.#server;
     try {
       while (!this.#slice(load)) {
         if (server.isStopped) return;
-        await new Promise<void>((resolve) => server.clock.setTimer(0, resolve));
+        await new Promise<void>((resolve) => server.clock.setTimer(load.isWaiting ? WAIT_MS : 0, resolve));
         server.keyspace.expiryEnabled = false;
       }
     } finally {
@@ -60,7 +72,7 @@ export class Loading {
   }
 
   /** Runs all steps at once. @throws {LoadFailedError} */
-  atOnce(load: { step(budgetBytes: number): boolean; loadedBytes: number; totalBytes: number }): void {
+  atOnce(load: Steps): void {
     this.#begin(load);
     try {
       while (!load.step(STEP_BYTES));
@@ -87,13 +99,13 @@ export class Loading {
     this.#server.updateGates();
   }
 
-  #slice(load: { step(budgetBytes: number): boolean }): boolean {
+  #slice(load: Steps): boolean {
     const server = this.#server, nowUs = server.nowUs(), untilUs = nowUs + SLICE_US;
     server.commandTimeMs(nowUs);
     // With a delay for each key (a test's) a step is a key.
     const budget = server.settings.keyLoadDelayMicroseconds !== 0 ? 1 : STEP_BYTES;
     try {
-      do if (load.step(budget)) return true; while (server.nowUs() < untilUs);
+      do if (load.step(budget)) return true; while (!load.isWaiting && server.nowUs() < untilUs);
     } catch (error) {
       throw this.#explained(error);
     }
@@ -115,8 +127,8 @@ export class Loading {
 
   // ---- RDB -----------------------------------------------------------------------------------------------------
 
-  /** The dump file, ready to load; null when there is none. @throws {LoadFailedError} */
-  openRdb(path: string, merge: boolean): RdbFileLoad | null {
+  /** The dump file, ready to load, at once or in slices; null when there is none. @throws {LoadFailedError} */
+  openRdb(path: string, merge: boolean, inSlices: boolean): RdbFileLoad | null {
     const server = this.#server;
     if (!server.storage.exists(path)) return null;
     try {
@@ -125,7 +137,7 @@ export class Loading {
         server.storage,
         file,
         path,
-        this.#rdbLoad(file, path, server.storage.size(file), false, merge),
+        this.#rdbLoad(file, path, server.storage.size(file), { isAofBase: false, merge, inSlices }),
         this,
       );
     } catch (error) {
@@ -133,14 +145,21 @@ export class Loading {
     }
   }
 
-  #rdbLoad(file: FileHandle, path: string, totalBytes: number, isAofBase: boolean, merge: boolean): RdbLoad {
-    const server = this.#server;
+  #rdbLoad(
+    file: FileHandle,
+    path: string,
+    totalBytes: number,
+    { isAofBase, merge, inSlices }: { isAofBase: boolean; merge: boolean; inSlices: boolean },
+  ): RdbLoad {
+    const server = this.#server, verifyChecksum = server.settings.rdbChecksum && !server.persistence.skipChecksum;
+    const isSummedBeside = inSlices && verifyChecksum && totalBytes >= SUMMED_BESIDE_BYTES_MIN;
     return new RdbLoad(path, (offset, into) => server.storage.read(file, offset, into), totalBytes, {
       keyspace: server.keyspace,
       nowMs: server.nowMs(),
       // On a replica what has expired stays until the master deletes it.
       keepExpired: isAofBase || server.replication.isReplica || server.settings.replicaof !== "",
-      verifyChecksum: server.settings.rdbChecksum && !server.persistence.skipChecksum,
+      verifyChecksum,
+      fileSum: isSummedBeside ? server.persistence.sumFile(file.path, totalBytes - CHECKSUM_BYTES) : null,
       usesLfu: server.usesLfu,
       deep: server.settings.sanitizeDumpPayload === "yes",
       functions: server.persistence.functions,
@@ -213,8 +232,8 @@ export class Loading {
     return next;
   }
 
-  /** The files of a manifest, ready to load. @throws {LoadFailedError} */
-  openAof(manifest: AofManifest): AofLoad {
+  /** The files of a manifest, ready to load, at once or in slices. @throws {LoadFailedError} */
+  openAof(manifest: AofManifest, inSlices: boolean): AofLoad {
     const server = this.#server;
     try {
       return new AofLoad({
@@ -223,7 +242,8 @@ export class Loading {
         manifest,
         loadTruncated: server.settings.aofLoadTruncated,
         nowUs: () => server.nowUs(),
-        loadRdb: (file, totalBytes): BaseLoad => this.#rdbLoad(file, "", totalBytes, true, false),
+        loadRdb: (file, totalBytes): BaseLoad =>
+          this.#rdbLoad(file, "", totalBytes, { isAofBase: true, merge: false, inSlices }),
         execute: (args) => this.#execute(args),
         log: (level, text) => server.log.log(level, text),
       });
@@ -284,6 +304,10 @@ export class RdbFileLoad {
 
   get totalBytes(): number {
     return this.#load.totalBytes;
+  }
+
+  get isWaiting(): boolean {
+    return this.#load.isWaiting;
   }
 
   step(budgetBytes: number): boolean {

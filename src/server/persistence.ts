@@ -14,6 +14,7 @@ import { ManifestUncertainError } from "../persistence/aof/aof_manifest.ts";
 import { dumpPayload, isPayloadIntact, loadPayload } from "../persistence/rdb/dump_payload.ts";
 import { FunctionLibraries } from "../persistence/rdb/function_libraries.ts";
 import type { SavedDatabase } from "../persistence/rdb/rdb_saver.ts";
+import type { FileSum } from "../persistence/rdb/rdb_reader.ts";
 import type { SnapshotChild } from "../persistence/snapshot/snapshot_child.ts";
 import {
   type JobHost,
@@ -115,6 +116,11 @@ export class Persistence {
     this.aof.flushSleepUs = microseconds;
   }
 
+  /** The CRC of a file's start, which the snapshot thread computes; null where there is none. */
+  sumFile(path: string, lengthBytes: number): FileSum | null {
+    return this.#child.sumFile(path, lengthBytes);
+  }
+
   // ---- start ---------------------------------------------------------------------------------------------------
 
   /** Loads what is on disk and opens the log. @throws {LoadFailedError} */
@@ -135,7 +141,7 @@ export class Persistence {
   async #startWithLog(seconds: () => string): Promise<void> {
     const server = this.#server, manifest = this.loading.readManifest();
     if (!manifest.isEmpty) {
-      const load = this.loading.openAof(manifest);
+      const load = this.loading.openAof(manifest, true);
       this.loading.resetReplay();
       await this.loading.inSlices(load);
       if (server.isStopped) return;
@@ -183,7 +189,7 @@ export class Persistence {
 
   /** Loads the dump file; false when there is none. */
   async #loadDump(): Promise<boolean> {
-    const load = this.loading.openRdb(this.#rdbPath, false);
+    const load = this.loading.openRdb(this.#rdbPath, false, true);
     if (load === null) return false;
     try {
       await this.loading.inSlices(load);
@@ -493,7 +499,7 @@ export class Persistence {
     for (const db of keyspace.databases) keyspace.empty(db, true);
     log.notice("MASTER <-> REPLICA sync: Loading DB in memory");
     try {
-      const load = this.loading.openRdb(this.#rdbPath, false);
+      const load = this.loading.openRdb(this.#rdbPath, false, true);
       if (load === null) throw new LoadFailedError("What the master sent is gone");
       await this.loading.inSlices(settings.replicaLazyFlush ? load : new LoadIntoEmptied(load, keyspace.lazyFree));
     } catch (error) {
@@ -755,7 +761,7 @@ export class Persistence {
     }
     if (options.flush) { for (const db of server.keyspace.databases) server.keyspace.empty(db, false); }
     return this.#loadNow(() => {
-      const load = this.loading.openRdb(this.#rdbPath, options.merge);
+      const load = this.loading.openRdb(this.#rdbPath, options.merge, false);
       if (load !== null) this.loading.atOnce(load);
     });
   }
@@ -771,7 +777,7 @@ export class Persistence {
     try {
       return this.#loadNow(() => {
         this.loading.resetReplay();
-        this.loading.atOnce(this.loading.openAof(this.loading.readManifest()));
+        this.loading.atOnce(this.loading.openAof(this.loading.readManifest(), false));
       });
     } finally {
       server.propagator.sink = sink, server.propagator.stream = stream;
@@ -928,6 +934,10 @@ class LoadIntoEmptied {
 
   get totalBytes(): number {
     return this.#load.totalBytes;
+  }
+
+  get isWaiting(): boolean {
+    return this.#load.isWaiting;
   }
 
   step(budgetBytes: number): boolean {

@@ -31,6 +31,8 @@ export class AofLoadError extends Error {
 export interface BaseLoad {
   step(budgetBytes: number): boolean;
   readonly loadedBytes: number;
+  /** A step has nothing to do before others have done their part. */
+  readonly isWaiting: boolean;
 }
 
 export interface AofLoadOptions {
@@ -68,6 +70,10 @@ export class AofLoad {
 
   get loadedBytes(): number {
     return this.#doneBytes + (this.#file?.offsetBytes ?? 0);
+  }
+
+  get isWaiting(): boolean {
+    return this.#file?.isWaiting ?? false;
   }
 
   /** Loads about `budgetBytes` more; true when all is loaded. @throws {AofLoadError} */
@@ -230,6 +236,10 @@ class AofFileLoad {
   get offsetBytes(): number {
     if (this.#cutTo >= 0) return this.#cutTo;
     return this.#base !== null ? this.#base.loadedBytes : this.#reader.offsetBytes;
+  }
+
+  get isWaiting(): boolean {
+    return this.#base?.isWaiting ?? false;
   }
 
   get inTransaction(): boolean {

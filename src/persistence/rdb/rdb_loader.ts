@@ -17,7 +17,7 @@ import { type FunctionLibraries, preReleaseCode } from "./function_libraries.ts"
 import { moduleName, skipModuleValue } from "./module_data.ts";
 import { codecOfTypeByte, type LoadTarget } from "./rdb_codec.ts";
 import { MODULE_TYPE_BYTES, OPCODE, RDB_VERSION_MAX, TYPE_BYTE_NAMES } from "./rdb_format.ts";
-import { RdbCorruptError, RdbReader, RdbTruncatedError, type ReadAt } from "./rdb_reader.ts";
+import { type FileSum, RdbCorruptError, RdbReader, RdbTruncatedError, type ReadAt } from "./rdb_reader.ts";
 
 const MAGIC_BYTES = 9;
 /** The first version that ends with a checksum. */
@@ -31,6 +31,8 @@ export interface RdbLoadOptions {
   /** Keep keys that have expired: the file is the base of an AOF. */
   readonly keepExpired: boolean;
   readonly verifyChecksum: boolean;
+  /** Of a file whose CRC is computed meanwhile: `step` returns false until that is there. */
+  readonly fileSum: FileSum | null;
   readonly usesLfu: boolean;
   /** Check compact encodings deeply. */
   readonly deep: boolean;
@@ -69,7 +71,7 @@ export class RdbLoad {
   /** What the file says it is; 0 until that is read. */
   version = 0;
   /** What became of the checksum at the end: files before version 5 have none, and some say that theirs was not computed. */
-  checksum: "not reached" | "matches" | "differs" | "absent" = "not reached";
+  checksum: "not reached" | "pending" | "matches" | "differs" | "absent" = "not reached";
   #idleSeconds = -1;
   #frequency = -1;
   /** Where the file was cut in a replication stream, as far as it says so: the database selected, the history and the offset. */
@@ -80,7 +82,7 @@ export class RdbLoad {
 
   constructor(path: string, readAt: ReadAt, totalBytes: number, options: RdbLoadOptions) {
     this.path = path, this.#options = options;
-    this.#reader = new RdbReader(readAt, totalBytes);
+    this.#reader = new RdbReader(readAt, totalBytes, options.fileSum);
     const keyspace = options.keyspace;
     this.#sink = options.sink ?? new BulkLoad(keyspace, options.merge);
     this.#target = {
@@ -118,6 +120,11 @@ export class RdbLoad {
     return this.#reader.totalBytes;
   }
 
+  /** All is read, and only the CRC of the file is missing. */
+  get isWaiting(): boolean {
+    return this.checksum === "pending";
+  }
+
   /** Compact encodings that were checked deeply. */
   get sanitizations(): number {
     return this.#target.sanitizations;
@@ -127,8 +134,9 @@ export class RdbLoad {
   step(budgetBytes: number): boolean {
     const reader = this.#reader, until = reader.offsetBytes + budgetBytes;
     if (!this.#started) this.#header();
+    if (this.isWaiting) this.#end();
     try {
-      while (!this.#done && reader.offsetBytes < until) this.#next();
+      while (!this.#done && !this.isWaiting && reader.offsetBytes < until) this.#next();
       // Between steps others look at the keys.
       this.#sink.flush();
     } catch (error) {
@@ -328,7 +336,7 @@ export class RdbLoad {
   #end(): void {
     if (this.version >= CHECKSUM_VERSION) this.#checkSum();
     else this.checksum = "absent";
-    this.#done = true;
+    this.#done = !this.isWaiting;
   }
 
   #checkSum(): void {

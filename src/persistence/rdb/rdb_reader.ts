@@ -29,6 +29,13 @@ export class RdbTruncatedError extends RdbCorruptError {
 /** Where bytes come from: fills `into` from `offset` on; returns how many, 0 at the end. */
 export type ReadAt = (offsetBytes: number, into: Uint8Array) => number;
 
+/** The CRC-64 of a file's first bytes, which somebody else computes meanwhile. */
+export interface FileSum {
+  readonly lengthBytes: number;
+  /** Null while it is being computed; `failed` when it never will be. */
+  crc: Crc64 | "failed" | null;
+}
+
 /** A buffer holds any string up to this length, and no more than what is read at all. */
 const BUFFER_BYTES = 512 * 1024, BUFFER_BYTES_MIN = 32;
 const SCRATCH_BYTES_START = 256;
@@ -42,6 +49,7 @@ export class RdbReader {
   readonly #readAt: ReadAt;
   readonly totalBytes: number;
   readonly #crc = new Crc64();
+  readonly #fileSum: FileSum | null;
   #buffer: Uint8Array;
   #at = 0;
   #end = 0;
@@ -56,8 +64,9 @@ export class RdbReader {
   #scratch = new Uint8Array(SCRATCH_BYTES_START);
   readonly #double = new DataView(new ArrayBuffer(8));
 
-  constructor(readAt: ReadAt, totalBytes: number) {
-    this.#readAt = readAt, this.totalBytes = totalBytes;
+  /** With `fileSum` the reader computes no CRC itself, unless that turns out to be of no use. */
+  constructor(readAt: ReadAt, totalBytes: number, fileSum: FileSum | null = null) {
+    this.#readAt = readAt, this.totalBytes = totalBytes, this.#fileSum = fileSum;
     this.stringBytes = this.#buffer = new Uint8Array(Math.min(BUFFER_BYTES, Math.max(totalBytes, BUFFER_BYTES_MIN)));
   }
 
@@ -155,14 +164,26 @@ export class RdbReader {
     return text;
   }
 
-  /** Whether the next 8 bytes are the CRC of all before them; consumes them. */
-  checksum(): "matches" | "differs" | "absent" {
-    this.#sum();
-    const crc = new Crc64();
-    crc.low = this.#crc.low, crc.high = this.#crc.high;
+  /** Whether the next 8 bytes are the CRC of all before them; consumes them, unless the answer is `pending`: ask again later then. */
+  checksum(): "matches" | "differs" | "absent" | "pending" {
+    const crc = this.#crcSoFar();
+    if (crc === null) return "pending";
     const stored = this.bytes(8);
     if (stored.every((byte) => byte === 0)) return "absent";
     return crc.equalsLittleEndian(stored, 0) ? "matches" : "differs";
+  }
+
+  /** Of all that was consumed; null while it is being computed. */
+  #crcSoFar(): Crc64 | null {
+    const sum = this.#fileSum, crc = new Crc64();
+    if (sum === null) {
+      this.#sum();
+      crc.low = this.#crc.low, crc.high = this.#crc.high;
+      return crc;
+    }
+    if (sum.lengthBytes === this.offsetBytes && sum.crc !== "failed") return sum.crc;
+    // What ends somewhere else than expected is read once more.
+    return crcOfStart(this.#readAt, this.offsetBytes);
   }
 
   corrupt(reason: string): RdbCorruptError {
@@ -240,7 +261,20 @@ export class RdbReader {
 
   /** Adds what was consumed since the last time to the CRC. */
   #sum(): void {
+    if (this.#fileSum !== null) return;
     this.#crc.update(this.#buffer, this.#summed, this.#at);
     this.#summed = this.#at;
   }
+}
+
+/** The CRC-64 of the first `lengthBytes`. @throws {RdbTruncatedError} */
+export function crcOfStart(readAt: ReadAt, lengthBytes: number): Crc64 {
+  const crc = new Crc64(), piece = new Uint8Array(Math.min(BUFFER_BYTES, lengthBytes));
+  for (let at = 0; at < lengthBytes;) {
+    const read = Math.min(readAt(at, piece), lengthBytes - at);
+    if (read === 0) throw new RdbTruncatedError("unexpected end of file", at);
+    crc.update(piece, 0, read);
+    at += read;
+  }
+  return crc;
 }

@@ -31,6 +31,10 @@ export class InlineSnapshotChild implements SnapshotChild {
     this.#onDone = onDone;
   }
 
+  sumFile(): null {
+    return null;
+  }
+
   /** Advances a running job; false when none runs. */
   step(): boolean {
     const steps = this.#steps;

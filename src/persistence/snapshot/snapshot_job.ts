@@ -27,6 +27,18 @@ export type SnapshotResult =
   /** `signal`: what ended the process that stands for the snapshot, and so the snapshot. */
   | { readonly ok: false; readonly error: string; readonly aborted: boolean; readonly signal?: number };
 
+/** The other thing that a snapshot thread does: the CRC-64 of the first bytes of a file that is being loaded. */
+export interface SumJob {
+  readonly sumOf: string;
+  readonly lengthBytes: number;
+}
+
+/** Two halves; NaN when the file could not be read. */
+export interface SumResult {
+  readonly low: number;
+  readonly high: number;
+}
+
 /** How a job waits and notices that it is no longer wanted. */
 export interface JobHost {
   /** Called after each key, before the delay. */

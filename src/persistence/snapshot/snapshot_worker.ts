@@ -6,7 +6,15 @@ import { DiskStorage } from "../../io/disk_storage.ts";
 import { process } from "../../io/process.ts";
 import { workerScope } from "../../io/worker_thread.ts";
 import { FrozenMemory } from "../../memory/mod.ts";
-import { ControlBlockHost, runSnapshotJob, type SnapshotJob, type SnapshotResult } from "./snapshot_job.ts";
+import { crcOfStart } from "../rdb/rdb_reader.ts";
+import {
+  ControlBlockHost,
+  runSnapshotJob,
+  type SnapshotJob,
+  type SnapshotResult,
+  type SumJob,
+  type SumResult,
+} from "./snapshot_job.ts";
 
 const scope = workerScope();
 const storage = new DiskStorage();
@@ -21,8 +29,27 @@ function run(job: SnapshotJob): SnapshotResult {
   }
 }
 
-scope.onMessage((message) => {
-  scope.post(run(message as SnapshotJob));
+/** What cannot be read here, the loader reads itself, and says so. */
+function sum({ sumOf, lengthBytes }: SumJob): SumResult {
+  try {
+    const file = storage.open(sumOf, "read");
+    try {
+      return crcOfStart((offset, into) => storage.read(file, offset, into), lengthBytes);
+    } finally {
+      storage.close(file);
+    }
+  } catch {
+    return { low: NaN, high: NaN };
+  }
+}
+
+scope.onMessage((received) => {
+  const message = received as SnapshotJob | SumJob;
+  if ("sumOf" in message) {
+    const { low, high } = sum(message);
+    return scope.post({ low, high });
+  }
+  scope.post(run(message));
   // The image's buffers must not live on in garbage: this thread has time. Later, as the message still refers to them here.
   setTimeout(() => process.collectGarbage(), 0);
 });
