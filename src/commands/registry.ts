@@ -58,6 +58,21 @@ export class CommandStatistics {
   failedCalls = 0;
 }
 
+/** Commands that are not `fast`, but take no longer than a step down a tree and writing the reply. */
+const BOUNDED_BY_REPLY: ReadonlySet<string> = new Set([
+  ...["set", "setex", "psetex", "getrange", "hgetall", "hkeys", "hvals", "smembers", "srandmember", "hrandfield"],
+  ...[
+    "zrange",
+    "zrevrange",
+    "zrangebyscore",
+    "zrevrangebyscore",
+    "zrangebylex",
+    "zrevrangebylex",
+    "xrange",
+    "xrevrange",
+  ],
+]);
+
 export class Command {
   readonly facts: CommandFacts;
   /** "client|id" for a subcommand. */
@@ -69,7 +84,7 @@ export class Command {
   readonly run: Handler;
   readonly statistics: CommandStatistics = new CommandStatistics();
   readonly subcommands: Map<string, Command> | null;
-  /** O(1) on one key or none: not worth reading the clock for each. */
+  /** What it does is bounded by its request and its reply: where those are short, reading the clock for each is not worth it. */
   readonly isQuick: boolean;
   /** Microseconds of recent calls, for latency percentiles; created with the first call when tracking is on. */
   latency: { record(microseconds: number): void } | null = null;
@@ -78,7 +93,7 @@ export class Command {
     this.facts = facts, this.fullName = facts.name, this.arity = facts.arity, this.id = id, this.run = run;
     this.flags = facts.flags.reduce((bits, flag) => bits | (FLAG_OF[flag] ?? 0), 0);
     this.subcommands = subcommands;
-    this.isQuick = (this.flags & FLAG.fast) !== 0 || facts.name === "set";
+    this.isQuick = (this.flags & FLAG.fast) !== 0 || BOUNDED_BY_REPLY.has(facts.name);
   }
 }
 

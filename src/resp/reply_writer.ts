@@ -130,18 +130,19 @@ export class ReplyWriter {
 
   bulk(bytes: Uint8Array, offset: number, length: number): void {
     this.#ensure(HEADER_BYTES_MAX + length + 2);
-    this.#header(TYPE_BYTE.bulk, length);
-    this.#copy(bytes, offset, length);
-    this.#crlf();
+    const buffer = this.buffer, at = writeHeader(buffer, this.length, TYPE_BYTE.bulk, length), end = at + length;
+    copyRange(bytes, offset, buffer, at, length);
+    buffer[end] = CR, buffer[end + 1] = LF;
+    this.length = end + 2;
   }
 
   /** A bulk whose bytes are in paged memory. */
   bulkFrom<Block>(memory: BlockReader<Block>, block: Block, offsetBytes: number, length: number): void {
     this.#ensure(HEADER_BYTES_MAX + length + 2);
-    this.#header(TYPE_BYTE.bulk, length);
-    memory.copyOut(block, offsetBytes, this.buffer, this.length, length);
-    this.length += length;
-    this.#crlf();
+    const buffer = this.buffer, at = writeHeader(buffer, this.length, TYPE_BYTE.bulk, length), end = at + length;
+    memory.copyOut(block, offsetBytes, buffer, at, length);
+    buffer[end] = CR, buffer[end + 1] = LF;
+    this.length = end + 2;
   }
 
   /** A bulk with the decimal text of an integer. */
@@ -314,15 +315,7 @@ export class ReplyWriter {
   }
 
   #header(type: number, value: number): void {
-    const buffer = this.buffer;
-    buffer[this.length++] = type;
-    if (value >= 0 && value < 10) buffer[this.length++] = 0x30 + value;
-    else if (value >= 10 && value < 100) {
-      const tens = (value / 10) | 0;
-      buffer[this.length++] = 0x30 + tens;
-      buffer[this.length++] = 0x30 + value - tens * 10;
-    } else this.length = formatInteger(value, buffer, this.length);
-    this.#crlf();
+    this.length = writeHeader(this.buffer, this.length, type, value);
   }
 
   #crlf(): void {
@@ -368,4 +361,18 @@ export class ReplyWriter {
     this.#crlf();
     return true;
   }
+}
+
+/** A type byte, a number and the end of the line; returns where that ends. */
+function writeHeader(buffer: Uint8Array, start: number, type: number, value: number): number {
+  let at = start;
+  buffer[at++] = type;
+  if (value >= 0 && value < 10) buffer[at++] = 0x30 + value;
+  else if (value >= 10 && value < 100) {
+    const tens = (value / 10) | 0;
+    buffer[at++] = 0x30 + tens;
+    buffer[at++] = 0x30 + value - tens * 10;
+  } else at = formatInteger(value, buffer, at);
+  buffer[at] = CR, buffer[at + 1] = LF;
+  return at + 2;
 }

@@ -150,7 +150,7 @@ export class Dispatcher {
     group[this.#grouped++] = command;
     if (
       command.isQuick && this.#grouped < GROUP_MAX && args.rawEnd - args.rawStart < QUICK_BYTES_MAX &&
-      !host.timesEachCommand
+      reply.length - start < QUICK_BYTES_MAX && !host.timesEachCommand
     ) {
       this.#clockUs = startUs;
       return;

@@ -251,8 +251,11 @@ export class SortedSet {
       const index = this.#members.index;
       index.seekScore(this.value, min, minExclusive);
       this.from = index.rank;
-      index.seekScore(this.value, max, !maxExclusive);
-      this.to = index.rank;
+      this.to = this.size;
+      if (max !== Infinity || maxExclusive) {
+        index.seekScore(this.value, max, !maxExclusive);
+        this.to = index.rank;
+      }
     }
     return this.#selected();
   }

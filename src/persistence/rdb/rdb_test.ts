@@ -13,7 +13,7 @@ import { FunctionLibraries } from "./function_libraries.ts";
 import { dumpPayload, isPayloadIntact, loadPayload } from "./dump_payload.ts";
 import { OPCODE, RDB_VERSION_MAX } from "./rdb_format.ts";
 import { RdbLoad, type RdbLoadOptions } from "./rdb_loader.ts";
-import { RdbCorruptError, RdbReader, RdbTruncatedError } from "./rdb_reader.ts";
+import { type FileSum, RdbCorruptError, RdbReader, RdbTruncatedError } from "./rdb_reader.ts";
 import { saveRdb } from "./rdb_saver.ts";
 import { RdbWriter } from "./rdb_writer.ts";
 import { loadBytes, openKeyspace, saveToBytes } from "./testing.ts";
@@ -434,6 +434,34 @@ Deno.test("RdbLoad: any flipped bit is refused by the checksum; unchecked, it is
     bytes[bit >> 3] ^= 1 << (bit & 7);
   }
   assertEquals(load(target, bytes).keysLoaded, 4);
+});
+
+Deno.test("RdbLoad: a CRC that is computed elsewhere is waited for, and refuses what is damaged; where there is none the file is read again", () => {
+  const bytes = smallFile(), target = open(4 << 20), lengthBytes = bytes.length - 8;
+  const crcOf = (content: Uint8Array) => {
+    const crc = new Crc64();
+    crc.update(content, 0, lengthBytes);
+    return crc;
+  };
+  const sum: FileSum = { lengthBytes, crc: null };
+  const waiting = loader(target, bytes, { fileSum: sum });
+  assertEquals([waiting.step(1 << 20), waiting.step(1 << 20), waiting.isWaiting], [false, false, true]);
+  sum.crc = crcOf(bytes);
+  assertEquals([waiting.step(1 << 20), waiting.isWaiting, waiting.keysLoaded], [true, false, 4]);
+
+  const damaged = bytes.slice();
+  damaged[lengthBytes - 10] ^= 1;
+  for (const [content, useless] of [[bytes, false], [damaged, false], [bytes, true], [damaged, true]] as const) {
+    emptyAll(target);
+    for (const length of useless ? [lengthBytes, lengthBytes - 1] : [lengthBytes]) {
+      const fileSum: FileSum = {
+        lengthBytes: length,
+        crc: useless && length === lengthBytes ? "failed" : crcOf(content),
+      };
+      if (content === bytes) assertEquals(load(target, content, { fileSum, merge: true }).keysLoaded, 4);
+      else assertThrows(() => load(target, content, { fileSum, merge: true }), RdbCorruptError);
+    }
+  }
 });
 
 Deno.test("RdbLoad: rubbish of any kind after the header is refused or loads, and never hangs", () => {

@@ -1,12 +1,15 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { ascii, latin1Decode, latin1Encode } from "../../base/bytes.ts";
+import { Crc64 } from "../../base/crc64.ts";
 import { Prng } from "../../base/prng.ts";
 import { MemoryStorage } from "../../io/memory_storage.ts";
 import { type FileHandle, readFully, storageError, type StorageOperation } from "../../io/storage.ts";
 import type { Keyspace } from "../../keyspace/keyspace.ts";
 import { CONTROL, FrozenMemory, NONE, SnapshotAbortedError, type SnapshotImage } from "../../memory/mod.ts";
 import { digestOf, find, loadBytes, NOW_MS, openKeyspace, saveOptions, setText } from "../rdb/testing.ts";
+import type { FileSum } from "../rdb/rdb_reader.ts";
 import { InlineSnapshotChild } from "./inline_child.ts";
+import { WorkerSnapshotChild } from "./snapshot_child.ts";
 import {
   ControlBlockHost,
   type JobHost,
@@ -227,3 +230,30 @@ Deno.test("runSnapshotJob: a write that the disk takes in parts loses nothing", 
   assertEquals(digestOf(loaded), digestOf(keyspace));
   assertEquals(latin1Decode(contentOf(storage), 0, 9), latin1Decode(ascii("REDIS0010")));
 });
+
+Deno.test("WorkerSnapshotChild.sumFile: the CRC of a file's start, whole or not; `failed` where the file is not there", async () => {
+  const path = Deno.makeTempFileSync(), content = new Uint8Array(3 << 20), child = new WorkerSnapshotChild();
+  new Prng(4).bytes(content);
+  Deno.writeFileSync(path, content);
+  try {
+    for (const lengthBytes of [content.length, 700_001]) {
+      const sum = child.sumFile(path, lengthBytes), expected = new Crc64();
+      expected.update(content, 0, lengthBytes);
+      const found = await arrived(sum);
+      assert(found !== "failed");
+      assertEquals([found.low, found.high], [expected.low, expected.high]);
+    }
+    assertEquals(await arrived(child.sumFile(`${path}.none`, 1)), "failed");
+    const never = child.sumFile(path, content.length);
+    child.terminate();
+    assertEquals(never.crc, "failed");
+  } finally {
+    child.terminate();
+    Deno.removeSync(path);
+  }
+});
+
+async function arrived(sum: FileSum): Promise<Crc64 | "failed"> {
+  while (sum.crc === null) await new Promise((resolve) => setTimeout(resolve, 1));
+  return sum.crc;
+}
