@@ -32,7 +32,7 @@ export interface RdbLoadOptions {
   readonly keepExpired: boolean;
   readonly verifyChecksum: boolean;
   /** Of a file whose CRC is computed meanwhile: `step` returns false until that is there. */
-  readonly fileSum: FileSum | null;
+  readonly fileSum?: FileSum | null;
   readonly usesLfu: boolean;
   /** Check compact encodings deeply. */
   readonly deep: boolean;
@@ -71,7 +71,9 @@ export class RdbLoad {
   /** What the file says it is; 0 until that is read. */
   version = 0;
   /** What became of the checksum at the end: files before version 5 have none, and some say that theirs was not computed. */
-  checksum: "not reached" | "pending" | "matches" | "differs" | "absent" = "not reached";
+  checksum: "not reached" | "matches" | "differs" | "absent" = "not reached";
+  /** All is read, and only the CRC of the file is missing. */
+  isWaiting = false;
   #idleSeconds = -1;
   #frequency = -1;
   /** Where the file was cut in a replication stream, as far as it says so: the database selected, the history and the offset. */
@@ -118,11 +120,6 @@ export class RdbLoad {
 
   get totalBytes(): number {
     return this.#reader.totalBytes;
-  }
-
-  /** All is read, and only the CRC of the file is missing. */
-  get isWaiting(): boolean {
-    return this.checksum === "pending";
   }
 
   /** Compact encodings that were checked deeply. */
@@ -340,7 +337,10 @@ export class RdbLoad {
   }
 
   #checkSum(): void {
-    this.checksum = this.#reader.checksum();
+    const checksum = this.#reader.checksum();
+    this.isWaiting = checksum === "pending";
+    if (checksum === "pending") return;
+    this.checksum = checksum;
     if (!this.#options.verifyChecksum) return;
     if (this.checksum === "absent") {
       this.#options.warn("RDB file was saved with checksum disabled: no check performed.");

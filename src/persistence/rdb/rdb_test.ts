@@ -122,7 +122,6 @@ function loader({ keyspace }: Opened, bytes: Uint8Array, options: Partial<RdbLoa
     onExpired: () => {},
     keepExpired: false,
     verifyChecksum: true,
-    fileSum: null,
     usesLfu: false,
     merge: false,
     log: () => {},

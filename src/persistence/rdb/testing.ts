@@ -70,7 +70,6 @@ export function loadBytes(keyspace: Keyspace, file: Uint8Array, options: Partial
     nowMs: NOW_MS,
     keepExpired: false,
     verifyChecksum: true,
-    fileSum: null,
     usesLfu: false,
     deep: false,
     functions: new FunctionLibraries(),
