@@ -534,18 +534,13 @@ export class Persistence {
       return { status: "Background append only file rewriting scheduled" };
     }
     let failure: string | null = null;
+    // The cut may have to wait for a sync: a rewrite that is killed before it is given up as soon as it comes.
+    this.#process.start("redis-aof-rewrite");
     this.aof.beginRewrite(
-      () => {
-        this.#startChild(
-          "aof",
-          "redis-aof-rewrite",
-          this.#job(this.#baseKind, this.aof.tempBasePath, true, true),
-          (result) => this.#rewriteEnded(result),
-        );
-        server.log.notice(`Background append only file rewriting started by pid ${server.system.pid}`);
-      },
+      () => this.#startRewriting(),
       (reason) => {
         failure = reason;
+        this.#process.end();
         server.log.warning(`Can't rewrite append only file in background: ${reason}`);
         server.updateGates();
       },
@@ -553,6 +548,13 @@ export class Persistence {
     return failure === null
       ? { status: "Background append only file rewriting started" }
       : { error: "Can't execute an AOF background rewriting. Please check the server logs for more information." };
+  }
+
+  #startRewriting(): void {
+    const job = this.#job(this.#baseKind, this.aof.tempBasePath, true, true);
+    this.#startChild("aof", null, job, (result) => this.#rewriteEnded(result));
+    if (this.#process.isKilled) this.#child.cancel();
+    this.#server.log.notice(`Background append only file rewriting started by pid ${this.#server.system.pid}`);
   }
 
   get #baseKind(): "rdb" | "commands" {
@@ -615,7 +617,7 @@ export class Persistence {
     return `${this.#server.settings.dir}/temp-${this.#server.system.pid}-child.rdb`;
   }
 
-  /** `title`: of the process that stands for it, if there is to be one. */
+  /** `title`: of the process that stands for it, if it has none yet and is to have one. */
   #startChild(
     kind: "rdb" | "aof",
     title: SnapshotTitle | null,

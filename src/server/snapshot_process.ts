@@ -46,11 +46,16 @@ export class SnapshotProcess {
     });
   }
 
+  get isKilled(): boolean {
+    return this.#signal !== 0;
+  }
+
   /** The snapshot is over. Returns the signal that ended its process before, or 0. */
   end(): number {
+    const signal = this.#signal;
     this.#standIn?.end();
-    this.#standIn = null;
-    return this.#signal;
+    this.#standIn = null, this.#signal = 0;
+    return signal;
   }
 
   terminate(): void {

@@ -139,6 +139,19 @@ for (const [name, signal, status, failures] of [["SIGKILL", 9, "err", "1"], ["SI
   });
 }
 
+Deno.test("BGREWRITEAOF: killed while it waits for the log to be synced: it ends at the cut", async () => {
+  const { server, standIns, client, log } = await open("--appendonly", "yes");
+  client.command("SET", "x", "y");
+  client.command("BGREWRITEAOF");
+  assertEquals(persistenceInfo(client, "current_save_keys_total"), "0");
+  standIns.kill(9);
+  await settle();
+  finish(server);
+  assertStringIncludes(log.join("\n"), "# Background AOF rewrite terminated by signal 9");
+  assertEquals(persistenceInfo(client, "aof_last_bgrewrite_status"), "err");
+  server.kill();
+});
+
 Deno.test("BGSAVE: the file is called after the process from when it runs, whatever then becomes of the save", async () => {
   const { server, storage, standIns, client } = await open("--stop-writes-on-bgsave-error", "no");
   for (const end of [() => {}, () => standIns.kill(9), () => client.command("FLUSHALL")]) {
