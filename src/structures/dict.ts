@@ -389,7 +389,7 @@ export class Dict {
   rehash(dict: Address, slots: number): boolean {
     const memory = this.#memory;
     if (!this.isRehashing(dict)) return false;
-    if (memory.snapshotLive && !this.#growthIsForced(dict)) return false;
+    if (memory.snapshotLive && !this.#goesOnInSnapshot(dict)) return false;
     let at = memory.u32(dict, HEADER.rehashAt), emptyVisits = slots * EMPTY_VISITS_PER_STEP;
     const table = memory.u32(dict, HEADER.table0) as Address, log2 = memory.u32(dict, HEADER.log0);
     for (let step = 0; step < slots; step++) {
@@ -675,10 +675,11 @@ export class Dict {
     this.#resizeOnUse(dict, log2For(used + 1));
   }
 
-  /** Whether a dict that is rehashing is too full for its smaller table. */
-  #growthIsForced(dict: Address): boolean {
-    const log2 = Math.min(this.#memory.u32(dict, HEADER.log0), this.#memory.u32(dict, HEADER.log1));
-    return this.size(dict) > FORCE_RATIO * slotCount(log2);
+  /** Whether a dict that is rehashing is too full for its smaller table, or its old table is so much too large that few entries move. */
+  #goesOnInSnapshot(dict: Address): boolean {
+    const log0 = this.#memory.u32(dict, HEADER.log0), log1 = this.#memory.u32(dict, HEADER.log1);
+    return slotCount(log0) >= FORCE_RATIO * slotCount(log1) ||
+      this.size(dict) > FORCE_RATIO * slotCount(Math.min(log0, log1));
   }
 
   /** Resizes, unless the arena is full: then chains get longer, and what is under way does not suffer. */

@@ -246,6 +246,20 @@ Deno.test("Dict: while a snapshot is live look-ups do not move entries", () => {
   model.check();
 });
 
+Deno.test("Dict: shrinking a table that is far too large goes on while a snapshot is live: few entries move", () => {
+  const model = new Model(), { dict, memory, root } = model;
+  for (let i = 0; i < 500; i++) model.insert(`key:${i}`);
+  while (dict.rehash(root, 100));
+  for (let i = 10; i < 500; i++) model.remove(`key:${i}`);
+  dict.shrinkIfSparse(root);
+  assert(dict.isRehashing(root));
+  memory.freeze(0);
+  while (dict.rehash(root, 100));
+  assertEquals([dict.isRehashing(root), dict.slots(root)], [false, 16]);
+  memory.endSnapshot();
+  model.check();
+});
+
 Deno.test("Dict: while a snapshot is live a table grows only when it is far too full", () => {
   const model = new Model(), { dict, memory, root } = model;
   for (let i = 0; i < 64; i++) model.insert(`before:${i}`);
