@@ -900,6 +900,9 @@ export class Persistence {
       ["aof_buffer_length", aof.pendingBytes],
       ["aof_pending_bio_fsync", aof.syncInFlight ? 1 : 0],
       ["aof_delayed_fsync", aof.delayedSyncs],
+      ["aof_offset", aof.appendedBytes],
+      ["aof_durable_offset", aof.durableBytes],
+      ["aof_needs_fresh_generation", aof.needsFreshGeneration ? 1 : 0],
     ];
   }
 

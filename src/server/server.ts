@@ -392,7 +392,10 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     if (this.blocking.hasReady) this.blocking.serveReady();
     this.blocking.resumeReleased();
     this.replication.beforeReplies();
-    if (this.persistence.beforeReplies()) this.#sendReplies();
+    if (this.persistence.beforeReplies()) {
+      this.replication.afterLog();
+      this.#sendReplies();
+    }
     this.clientMemory.evict();
   }
 

@@ -1,5 +1,5 @@
 /**
- * The facts of every command of Redis 7.0, and of our own, by name. Which of them the server has is the registry's
+ * The facts of every command of Redis 7.0, of later ones that are here, and of our own, by name. Which of them the server has is the registry's
  * affair: it joins these facts to the handlers that exist.
  */
 import { BITMAP_FACTS } from "./bitmap.ts";
@@ -10,6 +10,7 @@ import { GENERIC_FACTS } from "./generic.ts";
 import { GEO_FACTS } from "./geo.ts";
 import { HASH_FACTS } from "./hash.ts";
 import { HYPERLOGLOG_FACTS } from "./hyperloglog.ts";
+import { LATER_FACTS } from "./later.ts";
 import { LIST_FACTS } from "./list.ts";
 import { OWN_FACTS } from "./own.ts";
 import { PUBSUB_FACTS } from "./pubsub.ts";
@@ -40,11 +41,15 @@ const REDIS_GROUPS: readonly (readonly CommandFacts[])[] = [
   TRANSACTIONS_FACTS,
 ];
 
-/** The commands of Redis by lower-case name. Subcommands are inside their container. */
+/** The commands of Redis 7.0 by lower-case name. Subcommands are inside their container. */
 export const REDIS_FACTS: ReadonlyMap<string, CommandFacts> = byName(REDIS_GROUPS.flat());
 
 /** All commands, likewise. */
-export const ALL_FACTS: ReadonlyMap<string, CommandFacts> = byName([...REDIS_GROUPS.flat(), ...OWN_FACTS]);
+export const ALL_FACTS: ReadonlyMap<string, CommandFacts> = byName([
+  ...REDIS_GROUPS.flat(),
+  ...LATER_FACTS,
+  ...OWN_FACTS,
+]);
 
 /** A command by its full lower-case name: `get`, `client`, `client|id`. */
 export function findFacts(fullName: string): CommandFacts | undefined {

@@ -243,6 +243,14 @@ export class AofLog {
     return this.writeError === null ? Infinity : this.writtenBytes;
   }
 
+  /**
+   * Writes up to this position of the stream are on disk, in files that a start finds: counted when a sync is done (G6, I10). None are
+   * (-1) before the first generation is in force, and after a failed sync until a fresh one is (I9).
+   */
+  get durableBytes(): number {
+    return this.state === "on" && !this.needsFreshGeneration ? this.syncedBytes : -1;
+  }
+
   #syncHangs(): boolean {
     if (this.#syncStartedUs === NEVER) return false;
     const oldestUs = this.#oldestUnsyncedUs === NEVER ? this.#oldestUncoveredUs : this.#oldestUnsyncedUs;

@@ -1,14 +1,17 @@
-/** REPLICAOF, ROLE, WAIT, and what replicas and masters say to each other: SYNC, PSYNC, REPLCONF. */
+/** REPLICAOF, ROLE, WAIT, WAITAOF, and what replicas and masters say to each other: SYNC, PSYNC, REPLCONF. */
 import type { CommandContext, Handlers } from "../../commands/context.ts";
 import { ERROR } from "../../commands/errors.ts";
 import type { Client } from "../client.ts";
 import type { ReplicaLink } from "../replication/replica_link.ts";
+import { NO_LOG_TO_WAIT_FOR } from "../replication/durability_waits.ts";
 import type { Server } from "../server.ts";
 
 const NO_MASTER_LINK = "NOMASTERLINK Can't SYNC while not connected with my master";
 const NO_WAIT_ON_REPLICA =
   "WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable " +
   "(which is not the default) writes to replicas are just local and are not propagated.";
+const NO_WAITAOF_ON_REPLICA =
+  "WAITAOF cannot be used with replica instances. Please also note that writes to replicas are just local and are not propagated.";
 const HOST_BYTES_MAX = 256;
 const PORT_MAX = 65535;
 
@@ -84,8 +87,17 @@ export function replicationCommands(server: Server): Handlers {
   /** Never replied to. */
   function acknowledge(ctx: CommandContext, index: number): false {
     const client = clientOf(ctx), offset = ctx.args.safeInteger(index);
-    if (client.isReplica && !Number.isNaN(offset)) replicas.acknowledged(client.feed as ReplicaLink, offset);
+    if (client.isReplica && !Number.isNaN(offset)) {
+      replicas.acknowledged(client.feed as ReplicaLink, offset, durableOffset(ctx, index + 1));
+    }
     return false;
+  }
+
+  /** FACK, of Redis 7.2: up to where the replica's log is synced; -1 when it is not there. */
+  function durableOffset({ args }: CommandContext, index: number): number {
+    if (args.count < index + 2 || !args.equalsIgnoreCase(index, "fack")) return -1;
+    const offset = args.safeInteger(index + 1);
+    return Number.isNaN(offset) ? -1 : offset;
   }
 
   function setPort(ctx: CommandContext, index: number): boolean {
@@ -190,5 +202,25 @@ export function replicationCommands(server: Server): Handlers {
     replicas.acknowledgements.hold(ctx, client.streamOffset, wanted, timeoutMs);
   }
 
-  return { sync, psync, replconf, replicaof, slaveof: replicaof, role, wait };
+  function waitaof(ctx: CommandContext): void {
+    const local = ctx.integer(1);
+    if (Number.isNaN(local)) return;
+    if (local < 0 || local > 1) return ctx.reply.error("value is out of range, value must between 0 and 1");
+    const wanted = ctx.integer(2);
+    if (Number.isNaN(wanted)) return;
+    if (wanted < 0) return ctx.reply.error("value is out of range, must be positive");
+    const timeoutMs = ctx.integer(3, "timeout is not an integer or out of range");
+    if (Number.isNaN(timeoutMs)) return;
+    if (timeoutMs < 0) return ctx.reply.error("timeout is negative");
+    if (replication.isReplica) return ctx.reply.error(NO_WAITAOF_ON_REPLICA);
+    if (local > 0 && server.persistence.aof.state === "off") return ctx.reply.error(NO_LOG_TO_WAIT_FOR);
+    const { logPosition, streamOffset } = clientOf(ctx);
+    replication.durabilityWaits.begin(
+      ctx,
+      { local, replicas: wanted, position: logPosition, offset: streamOffset },
+      timeoutMs,
+    );
+  }
+
+  return { sync, psync, replconf, replicaof, slaveof: replicaof, role, wait, waitaof };
 }

@@ -12,6 +12,7 @@
 import { ascii, latin1Encode } from "../../base/bytes.ts";
 import { ConnectError } from "../../io/network.ts";
 import { StorageError } from "../../io/storage.ts";
+import { encodeCommand } from "../../resp/encode_command.ts";
 import type { Client } from "../client.ts";
 import { LoadFailedError } from "../loading.ts";
 import type { Server } from "../server.ts";
@@ -22,6 +23,7 @@ import type { Replication } from "./replication.ts";
 export type MasterState = "connect" | "connecting" | "handshake" | "sync" | "connected";
 
 const NEWLINE = ascii("\n");
+const NOTHING_OWED = -1;
 const FULL_SYNC = /^\+FULLRESYNC ([0-9a-f]{40}) ([0-9]+)$/i;
 const CONTINUE = /^\+CONTINUE(?: ([0-9a-f]{40}))?$/i;
 /** Replies of a master that will be able to answer later. */
@@ -46,6 +48,8 @@ export class MasterLink {
   #receivedOffset = 0;
   #isLoading = false;
   #ackIsAsked = false;
+  /** The master waits to hear that this is durable. */
+  #owedOffset = NOTHING_OWED;
 
   constructor(server: Server, replication: Replication, host: string, port: number) {
     this.#server = server, this.#replication = replication;
@@ -242,18 +246,28 @@ export class MasterLink {
   /** REPLCONF GETACK: answers at the end of the turn. */
   askAcknowledgement(): void {
     this.#ackIsAsked = true;
+    this.#owedOffset = this.#replication.stream.offset;
   }
 
   beforeReplies(): void {
     if (this.#ackIsAsked) this.acknowledge();
   }
 
+  /** What the master asked for has become durable meanwhile: it is told so. */
+  afterLog(): void {
+    if (this.#owedOffset < 0 || this.#replication.durable.offset < this.#owedOffset) return;
+    this.#owedOffset = NOTHING_OWED;
+    this.acknowledge();
+  }
+
+  /** ACK: what has been applied. FACK, of Redis 7.2: what the log here holds durably. */
   acknowledge(): void {
-    const { client } = this;
+    const { client } = this, { stream, durable } = this.#replication;
     this.#ackIsAsked = false;
     if (client === null) return;
-    const offset = String(this.#replication.stream.offset);
-    client.reply.raw(ascii(`*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$${offset.length}\r\n${offset}\r\n`));
+    const words = ["REPLCONF", "ACK", stream.offset];
+    if (durable.offset >= 0) words.push("FACK", durable.offset);
+    client.reply.raw(encodeCommand(words));
     this.#server.queueFlush(client);
   }
 

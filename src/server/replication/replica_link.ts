@@ -48,6 +48,8 @@ export class ReplicaLink implements OutputFeed {
   /** It used SYNC: it acknowledges nothing, and gets no +FULLRESYNC. */
   isOld = false;
   ackOffset = 0;
+  /** Up to where its log is durable, as it says; -1 while it says nothing. */
+  durableOffset = -1;
   ackMs = 0;
   readonly #host: ReplicaHost;
   #cursor: StreamCursor | null = null;

@@ -33,6 +33,8 @@ export class Replicas {
   /** Cut of the running synchronization's file, and what is in it. */
   #cut: StreamCursor | null = null;
   #cutContent: SavedContent = { data: true, functions: true };
+  /** Grows with every acknowledgement. */
+  acknowledgedTimes = 0;
   #hasNewAcks = false;
   #noneSinceMs = 0;
   #seconds = 1;
@@ -273,14 +275,24 @@ export class Replicas {
     return count;
   }
 
+  /** Those whose logs hold it durably, as far as they have said. */
+  countDurableAcks(offset: number): number {
+    let count = 0;
+    for (const link of this.all) if (link.state === "online" && link.durableOffset >= offset) count++;
+    return count;
+  }
+
   /** Whether each has acknowledged all of the stream. */
   get areInStep(): boolean {
     for (const { ackOffset } of this.all) if (ackOffset !== this.stream.offset) return false;
     return true;
   }
 
-  acknowledged(link: ReplicaLink, offset: number): void {
+  /** `durableOffset`: -1 when it says nothing of it. */
+  acknowledged(link: ReplicaLink, offset: number, durableOffset: number): void {
     link.ackOffset = Math.max(link.ackOffset, offset);
+    link.durableOffset = Math.max(link.durableOffset, durableOffset);
+    this.acknowledgedTimes++;
     link.ackMs = this.#server.nowMs();
     this.#hasNewAcks = true;
   }

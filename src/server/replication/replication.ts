@@ -8,6 +8,8 @@
 import { encodeCommand } from "../../resp/encode_command.ts";
 import type { Client } from "../client.ts";
 import { randomHex, type Server } from "../server.ts";
+import { DurabilityWaits } from "./durability_waits.ts";
+import { DurableOffset } from "./durable_offset.ts";
 import { LocalExpiries } from "./local_expiries.ts";
 import { MasterLink } from "./master_link.ts";
 import { Replicas } from "./replicas.ts";
@@ -27,6 +29,9 @@ export class Replication {
   readonly stream: ReplicationStream;
   readonly replicas: Replicas;
   readonly localExpiries: LocalExpiries;
+  readonly durabilityWaits: DurabilityWaits;
+  /** Kept while a master is followed. */
+  readonly durable: DurableOffset;
   /** The master that is followed; null for a master. */
   master: MasterLink | null = null;
   /** The database that a master's stream has selected. */
@@ -40,6 +45,8 @@ export class Replication {
     this.stream = new ReplicationStream(server.settings, () => randomHex(server.randomness, ID_DIGITS));
     this.replicas = new Replicas(server, this.stream);
     this.localExpiries = new LocalExpiries(server);
+    this.durabilityWaits = new DurabilityWaits(server);
+    this.durable = new DurableOffset(() => server.persistence.aof);
   }
 
   get isReplica(): boolean {
@@ -108,6 +115,7 @@ export class Replication {
     this.replicas.closeAll();
     this.mayContinue = false;
     this.localExpiries.clear();
+    this.durable.forget();
     this.stream.close();
     this.stream.renew();
     this.streamDatabase = await server.persistence.replaceDataSet(path);
@@ -147,6 +155,14 @@ export class Replication {
   beforeReplies(): void {
     if (this.master !== null) this.master.beforeReplies();
     if (this.stream.isOpen) this.replicas.beforeReplies(!this.isReplica);
+  }
+
+  /** The log has been flushed, and synced where the policy says so at once. */
+  afterLog(): void {
+    this.durabilityWaits.serve();
+    if (this.master === null) return;
+    this.durable.advance(this.stream.offset);
+    this.master.afterLog();
   }
 
   everySecond(nowMs: number): void {
