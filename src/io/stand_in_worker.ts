@@ -14,9 +14,18 @@ function report(message: StandInReport): void {
   scope.post(message);
 }
 
+/** Where it is not granted yet, asking for it would be answered by somebody at the terminal. */
+function mayRun(): boolean {
+  return Deno.permissions.querySync({ name: "run", command: SHELL }).state === "granted";
+}
+
+/** The first process takes ten times as long to start as the others, so that is over before one is wanted. */
+function warmUp(): void {
+  if (mayRun()) spawn(SHELL, ["-c", ":"], { stdio: "ignore" }).on("error", () => {});
+}
+
 function start(id: number, title: string): void {
-  // Where it is not granted yet, asking for it would be answered by somebody at the terminal.
-  if (Deno.permissions.querySync({ name: "run", command: SHELL }).state !== "granted") {
+  if (!mayRun()) {
     return report({ id, kind: "missing", reason: `no permission to run ${SHELL}` });
   }
   const child = spawn(SHELL, [], { argv0: title, cwd: "/", env: {}, stdio: ["pipe", "ignore", "ignore"] });
@@ -54,3 +63,4 @@ scope.onMessage((message) => {
     report({ id, kind: "missing", reason: (error as Error).message });
   }
 });
+warmUp();
