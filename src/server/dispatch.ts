@@ -140,7 +140,8 @@ export class Dispatcher {
     }
     // Afterwards, so that EXEC comes after what it ran.
     if (host.hasMonitors && (command.flags & (FLAG.skipMonitor | FLAG.admin)) === 0) host.feedMonitors(client, args);
-    host.propagator.endCommand(args, keyspace.dirty !== dirty);
+    // A save sets the count of changes back: that is none.
+    host.propagator.endCommand(args, keyspace.dirty > dirty);
     this.executedCommands++;
     command.statistics.calls++;
     if (reply.errors !== errors && reply.errors !== this.#errorsOfQueue) {

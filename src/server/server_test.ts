@@ -461,6 +461,14 @@ Deno.test("a full arena: writes fail whole with OOM, reads and deletes go on, an
   again.server.kill();
 });
 
+Deno.test("what only sets the count of changes back is not logged: SAVE, DEBUG RELOAD", async () => {
+  const { server, storage, client } = await open(ALWAYS);
+  askAll(client, "SET a 1", "SAVE", "SET b 2", "DEBUG RELOAD", "SET c 3");
+  server.kill();
+  const commands = textOf(storage, INCREMENT).split("\r\n").filter((word) => /^(SET|SAVE|DEBUG)$/i.test(word));
+  assertEquals(commands, ["SET", "SET", "SET"]);
+});
+
 for (
   const policy of [
     "allkeys-lru",

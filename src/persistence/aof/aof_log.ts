@@ -53,6 +53,8 @@ const CRLF = ascii("\r\n");
 const MULTI = ascii("*1\r\n$5\r\nMULTI\r\n");
 const EXEC = ascii("*1\r\n$4\r\nEXEC\r\n");
 const COPY_BYTES = 256 * 1024;
+/** What follows the configured name in the name of a base or an increment. */
+const NUMBERED = /^[0-9]+\.(base\.(rdb|aof)|incr\.aof)$/;
 
 /** `detached`: without a log, only a base. `next`: an increment follows the others. `fresh`: nothing so far stays. */
 type Rewrite = "none" | "detached" | "next" | "fresh";
@@ -522,20 +524,16 @@ export class AofLog {
     this.#isMarked = false;
   }
 
-  /** Removes what a rewrite left that was never put in force: the names it would take next (I13). */
+  /** Removes what a rewrite left that was never put in force, or that only a manifest named which was not (I13). */
   #removeUnnamed(): void {
-    const { storage, settings, log } = this.#o, { baseSequence, incrementSequence } = this.manifest;
+    const { storage, settings, log } = this.#o, { files, history } = this.manifest;
     if (settings.aofDisableAutoGc) return;
-    const remove = (names: string[]) => {
-      const left = names.filter((name) => storage.exists(this.#path(name)));
-      for (const name of left) {
-        log("notice", `Removing ${name}, which the AOF manifest does not name`);
-        this.#removeQuietly(this.#path(name));
-      }
-      return left.length > 0;
-    };
-    for (let n = baseSequence + 1; remove([this.#baseName(n, "rdb"), this.#baseName(n, "aof")]); n++);
-    for (let n = incrementSequence + 1; remove([this.#incrementName(n)]); n++);
+    const named = new Set([...files, ...history].map((file) => file.name)), start = `${settings.appendfilename}.`;
+    for (const name of storage.list(this.directory)) {
+      if (named.has(name) || !name.startsWith(start) || !NUMBERED.test(name.slice(start.length))) continue;
+      log("notice", `Removing ${name}, which the AOF manifest does not name`);
+      this.#removeQuietly(this.#path(name));
+    }
   }
 
   /** Puts a base that was just written under its final name into the manifest: the first one of a new log. @throws {StorageError} */

@@ -117,9 +117,10 @@ async function main(words: string[]): Promise<number> {
     samples: SAMPLES,
     depthMax: DEPTH_MAX,
     deeperEvery: DEEPER_EVERY,
+    damageEvery: 0,
   });
   await explore(explorer, options, startMs);
-  const { counts, violations } = explorer, coverage = Object.fromEntries(explorer.coverage);
+  const { counts, violations } = explorer, coverage = explorer.coverage;
   const seconds = (performance.now() - startMs) / 1000;
   if (options.json) console.log(JSON.stringify({ seed, seconds, counts, coverage, violations }));
   else console.log(`${summary(counts, startMs)}\npoints by the operation that did not happen:`, coverage);

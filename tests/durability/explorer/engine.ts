@@ -15,9 +15,12 @@ import {
 } from "../../../src/mod.ts";
 import type { SimulatedDisk } from "../../../src/io/simulated_disk/mod.ts";
 import { InlineSnapshotChild } from "../../../src/persistence/snapshot/inline_child.ts";
+import { LoadFailedError } from "../../../src/server/loading.ts";
 import { Persistence } from "../../../src/server/persistence.ts";
 import { Replication } from "../../../src/server/replication/replication.ts";
 import type { HostSystem } from "../../../src/server/system.ts";
+import { type Server, type Storage } from "../../../src/mod.ts";
+import { brokenByRefusal, foundOnDisk, leftOver } from "./found.ts";
 import type { Recovered } from "./state_table.ts";
 import type { Mode, Policy } from "./workload.ts";
 
@@ -33,8 +36,23 @@ const DIRECTIVES = [
   "--appendonly",
   "no",
 ];
+const BACKGROUND_TURNS = 6;
+/** Runs and starts begin at the same time. */
+export const START_MS = 1_700_000_000_000;
 /** Names of temporary files must not depend on the machine. */
 const PID = 1;
+
+/** Changes to what runs: a seeded bug. Nothing of it is in the code of the server. */
+export interface Mutation {
+  /** What the server sees of a disk. */
+  storage?(disk: SimulatedDisk): Storage;
+  child?(storage: Storage, server: Server): InlineSnapshotChild;
+  /** Called for each process before it starts. */
+  patch?(persistence: Persistence, server: Server): void;
+}
+
+/** The server as it is. */
+export const UNCHANGED: Mutation = {};
 
 export function digestOf(client: Client): string {
   return String(client.command("DEBUG", "DIGEST"));
@@ -47,7 +65,7 @@ function openWith(clock: ManualClock, network: MemoryNetwork): Promise<Afterimag
 
 /** What a process loses, and gets anew when it starts. */
 interface Remade {
-  storage: SimulatedDisk;
+  storage: Storage;
   persistence: Persistence;
   replication: Replication;
   randomness: Randomness;
@@ -60,19 +78,20 @@ export class SimulatedProcess {
   readonly clock: ManualClock;
   readonly #app: Afterimage;
   readonly #network: MemoryNetwork;
+  readonly #mutation: Mutation;
   #child: InlineSnapshotChild | null = null;
   #disk: SimulatedDisk | null = null;
   /** Null while it runs. */
   exitCode: number | null = null;
 
-  private constructor(app: Afterimage, clock: ManualClock, network: MemoryNetwork) {
-    this.#app = app, this.clock = clock, this.#network = network;
+  private constructor(app: Afterimage, clock: ManualClock, network: MemoryNetwork, mutation: Mutation) {
+    this.#app = app, this.clock = clock, this.#network = network, this.#mutation = mutation;
     app.server.onStopped = (code) => this.exitCode = code;
   }
 
-  static async open(clock: ManualClock): Promise<SimulatedProcess> {
+  static async open(clock: ManualClock, mutation: Mutation = UNCHANGED): Promise<SimulatedProcess> {
     const network = new MemoryNetwork();
-    return new SimulatedProcess(await openWith(clock, network), clock, network);
+    return new SimulatedProcess(await openWith(clock, network), clock, network, mutation);
   }
 
   get persistence(): Persistence {
@@ -82,17 +101,21 @@ export class SimulatedProcess {
   /** Kills what runs, and starts on a disk. @throws {LoadFailedError} */
   async start(disk: SimulatedDisk, mode: Mode, policy: Policy): Promise<void> {
     this.kill();
-    const { server } = this.#app, remade = server as unknown as Remade;
-    const child = new InlineSnapshotChild(disk);
+    const { server } = this.#app, remade = server as unknown as Remade, mutation = this.#mutation;
+    const storage = mutation.storage?.(disk) ?? disk;
+    const child = mutation.child?.(storage, server) ?? new InlineSnapshotChild(storage);
     server.propagator.sink = null;
     if (server.memory.cow.live) server.memory.endSnapshot();
     for (const db of server.keyspace.databases) server.keyspace.empty(db, false);
     server.config.assignFromLine("appendonly", [mode === "aof" ? "yes" : "no"], false);
     server.config.assignFromLine("appendfsync", [policy], false);
     remade.isStopped = false;
-    remade.storage = disk, remade.randomness = new SeededRandomness(1), remade.system = { ...server.system, pid: PID };
+    remade.storage = storage,
+      remade.randomness = new SeededRandomness(1),
+      remade.system = { ...server.system, pid: PID };
     remade.replication = new Replication(server);
     remade.persistence = new Persistence(server, () => child);
+    mutation.patch?.(server.persistence, server);
     this.#child = child, this.#disk = disk, this.exitCode = null;
     this.#network.listenTcp("", 0, server);
     await server.persistence.start();
@@ -119,14 +142,20 @@ export class SimulatedProcess {
   }
 
   /** Starts, and says what was found. With `always`: what is acknowledged after the start must be durable. */
-  async recover(disk: SimulatedDisk, mode: Mode): Promise<Recovered> {
+  async recover(disk: SimulatedDisk, mode: Mode, isDisturbed = false): Promise<Recovered> {
+    const found = foundOnDisk(disk), before = disk.fork();
+    // Files tell when they were made.
+    this.clock.setUnixTimeMs(START_MS);
     try {
       await this.start(disk, mode, "always");
-      return { digest: digestOf(this.connect()), refusal: null };
     } catch (error) {
-      if (!(error instanceof Error)) throw error;
-      return { digest: "", refusal: `${error.name}: ${error.message}` };
+      if (!(error instanceof LoadFailedError)) throw error;
+      return { digest: "", refusal: error.message, found, broken: isDisturbed ? null : brokenByRefusal(before, disk) };
     }
+    const digest = digestOf(this.connect());
+    // What is removed in the background is gone after a few turns.
+    for (let i = 0; i < BACKGROUND_TURNS; i++) await Promise.resolve();
+    return { digest, refusal: null, found, broken: isDisturbed ? null : leftOver(disk, this.persistence.aof) };
   }
 }
 

@@ -2,18 +2,32 @@
  * What the explorer runs, in order: the canonical workloads without faults, all pairs of verbs, each operation of the canonical workloads
  * failing in each way it can, then workloads and faults drawn from the seed, without end. The last three take turns.
  */
-import { type DiskGeometry, type DiskProfile, type Fault, USUAL_GEOMETRY } from "../../../src/io/simulated_disk/mod.ts";
+import {
+  type DiskGeometry,
+  type DiskProfile,
+  type Fault,
+  type FaultRule,
+  USUAL_GEOMETRY,
+} from "../../../src/io/simulated_disk/mod.ts";
 import { SeededRandomness } from "../../../src/mod.ts";
 import type { Scenario } from "./explorer.ts";
+import { faultsOf, OPERATIONS } from "./possible_faults.ts";
 import { allPairs, CANONICAL, drawnWorkload, type Policy } from "./workload.ts";
 
 export const POLICIES: readonly Policy[] = ["always", "everysec", "no"];
 /** Units are torn between their commands and inside them. */
 export const SMALL_GEOMETRY: DiskGeometry = { pageBytes: 256, sectorBytes: 32 };
+/** Faults are drawn among the first operations of a kind. */
+const FAULT_NTH_MAX = 20;
 const GEOMETRIES: readonly DiskGeometry[] = [USUAL_GEOMETRY, SMALL_GEOMETRY];
 
 /** Runs a scenario, and says which operation was done when: the places for faults. */
 export type Run = (scenario: Scenario) => Promise<readonly string[]>;
+
+interface Place {
+  readonly scenario: Scenario;
+  readonly operations: readonly string[];
+}
 
 /** Feeds `run` until `isOver`. */
 export async function runPlan(
@@ -22,12 +36,12 @@ export async function runPlan(
   run: Run,
   isOver: () => boolean,
 ): Promise<void> {
-  const places: { scenario: Scenario; operations: readonly string[] }[] = [];
+  const places: Place[] = [];
   for (const scenario of canonical(profiles)) {
     if (isOver()) return;
     places.push({ scenario, operations: await run(scenario) });
   }
-  const sources = [pairs(profiles), faulty(places), drawn(seed, profiles)];
+  const sources = [eachFault(places), pairs(profiles), faulty(places), drawn(seed, profiles)];
   while (sources.length > 0) {
     for (const source of [...sources]) {
       if (isOver()) return;
@@ -56,22 +70,35 @@ function* pairs(profiles: readonly DiskProfile[]): Generator<Scenario> {
   }
 }
 
-/** Faults that an operation can have. */
-export function faultsOf(operation: string): Fault[] {
-  const failures: Fault[] = [{ kind: "error", code: "EIO" }, { kind: "error", code: "ENOSPC" }];
-  if (operation === "sync") return [...failures, { kind: "hang", ms: 1000 }, { kind: "hang", ms: 5000 }];
-  if (operation !== "write") return failures;
-  return [
-    ...failures,
-    { kind: "error", code: "EINTR" },
-    { kind: "short", bytes: 7 },
-    { kind: "part", bytes: 7, code: "ENOSPC" },
-    { kind: "writeback", code: "EIO" },
-  ];
+/** Each kind of operation failing in each way, somewhere: so that nothing is left out when there is little time. */
+function* eachFault(places: readonly Place[]): Generator<Scenario> {
+  for (const operation of OPERATIONS) {
+    for (const fault of faultsOf(operation)) {
+      for (const isSticky of [false, true]) yield* ruledBy(places, { operation, fault, isSticky });
+    }
+  }
+}
+
+/** The rule in a run where it applies: the second time that there is such an operation, if there is one. */
+function* ruledBy(places: readonly Place[], rule: FaultRule): Generator<Scenario> {
+  const scenario = places.find((one) => one.scenario.policy === "everysec" && isIn(one, rule.operation!))?.scenario;
+  if (scenario !== undefined) return yield { ...scenario, faults: [{ ...rule, nth: 1 }] };
+  const log = places.find((one) => one.scenario.policy === "everysec" && one.scenario.workload.name === "kills");
+  if (log === undefined) return;
+  // Only a write that failed is cut off; only a start reads.
+  const path = "appendonly.aof.1.incr.aof", part: Fault = { kind: "part", bytes: 7, code: "ENOSPC" };
+  const before: readonly FaultRule[] = rule.operation === "truncate"
+    ? [{ operation: "write", path, nth: 1, fault: part }]
+    : [];
+  yield { ...log.scenario, faults: [...before, rule] };
+}
+
+function isIn({ operations }: Place, operation: string): boolean {
+  return operations.filter((one) => one === operation).length > 1;
 }
 
 /** Every operation in every scenario, failing in every way, once or from then on. The first operations of all come first. */
-function* faulty(places: readonly { scenario: Scenario; operations: readonly string[] }[]): Generator<Scenario> {
+function* faulty(places: readonly Place[]): Generator<Scenario> {
   const longest = Math.max(0, ...places.map(({ operations }) => operations.length));
   for (let number = 0; number < longest; number++) {
     for (const { scenario, operations } of places) {
@@ -87,8 +114,9 @@ function* drawn(seed: number, profiles: readonly DiskProfile[]): Generator<Scena
   const randomness = new SeededRandomness(seed), below = (n: number) => randomness.below(n);
   const pick = <T>(from: readonly T[]): T => from[below(from.length)];
   for (let number = 0;; number++) {
-    const fault = pick(faultsOf(pick(["write", "sync", "syncDirectory"])));
-    const faults = below(2) === 0 ? [] : [{ number: below(120), fault, isSticky: below(4) === 0 }];
+    const operation = pick(OPERATIONS), fault = pick(faultsOf(operation));
+    const rule: FaultRule = { operation, fault, nth: below(FAULT_NTH_MAX), isSticky: below(4) === 0 };
+    const faults = below(2) === 0 ? [] : [rule];
     yield {
       workload: drawnWorkload(number, below),
       policy: pick(POLICIES),

@@ -24,6 +24,8 @@ export type Step =
 
 export interface Workload {
   readonly name: string;
+  /** "one, then another": the verbs that it pairs. */
+  readonly pair?: string;
   readonly mode: Mode;
   readonly steps: readonly Step[];
 }
@@ -113,12 +115,14 @@ const VERBS: Readonly<Record<string, readonly (Step | null)[]>> = {
   restart: [RESTART],
 };
 
+export const VERB_NAMES: readonly string[] = Object.keys(VERBS);
+
 export function allPairs(): Workload[] {
-  const names = Object.keys(VERBS);
-  return names.flatMap((one) =>
-    names.map((two) =>
-      workload(`${one}, then ${two}`, "aof", [null, ...VERBS[one], null, ...VERBS[two], null, SECOND, CHILD])
-    )
+  return VERB_NAMES.flatMap((one) =>
+    VERB_NAMES.map((two) => {
+      const pair = `${one}, then ${two}`, steps = [null, ...VERBS[one], null, ...VERBS[two], null, SECOND, CHILD];
+      return { ...workload(pair, "aof", steps), pair };
+    })
   );
 }
 

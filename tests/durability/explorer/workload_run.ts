@@ -8,7 +8,8 @@ import { type Client, ReplyError } from "../../../src/mod.ts";
 import { type DiskOperation, KILL, type SimulatedDisk } from "../../../src/io/simulated_disk/mod.ts";
 import { LoadFailedError } from "../../../src/server/loading.ts";
 import { digestOf, type ReferenceModel, type SimulatedProcess } from "./engine.ts";
-import type { Broken, Promised } from "./promise.ts";
+import { isSyncFault } from "./possible_faults.ts";
+import type { Broken, Promised, Vouched } from "./promise.ts";
 import type { Mode, Policy, Step, Workload } from "./workload.ts";
 
 /** A moment at which the power may go. */
@@ -37,7 +38,7 @@ interface Unit {
   position: number;
 }
 
-type Bounds = Pick<Promised, "lowest" | "lowestAfterKill" | "cuts">;
+type Bounds = Pick<Promised, "lowest" | "lowestAfterKill" | "cuts" | "vouched">;
 
 const TICK_MS = 100;
 /** Replies that are this old are of units that `everysec` must keep. */
@@ -45,7 +46,9 @@ const KEPT_AFTER_MS = 2000;
 /** The log holds replies back when a write is older and unsynced; a tick of slack, as it looks once a tick. */
 const UNSYNCED_MS_MAX = KEPT_AFTER_MS + TICK_MS;
 const SETTLE_MICROTASKS = 40;
-const SYNC_FAULTS: ReadonlySet<string> = new Set(["sync", "syncDirectory"]);
+const NOTHING_VOUCHED: readonly Vouched[] = [];
+/** How long the server may take to resume once the disk is well: a second, minutes after failures in a row. */
+const RESUME_SECONDS_MAX = 600;
 
 export class WorkloadRun {
   readonly points: CrashPoint[] = [];
@@ -60,6 +63,8 @@ export class WorkloadRun {
   #states: string[] = [];
   /** All units below are durable whatever the policy. */
   #floor = 0;
+  /** Of those: what a SHUTDOWN that ended well has vouched for. */
+  #shutDown = 0;
   /** What the log had vouched for when it was turned off. */
   #frozen: number | null = null;
   #cuts = new Set<number>([0]);
@@ -69,6 +74,7 @@ export class WorkloadRun {
   #cutOfSave = 0;
   #cutOfRewrite = 0;
   #saves = 0;
+  #lastSaveMs = 0;
   #rewrites = 0;
   #isTurningOn = false;
   #hasStopped = false;
@@ -88,14 +94,17 @@ export class WorkloadRun {
       await this.#step(step);
       await this.#settle();
       if (this.#hasStopped && step.do !== "shutdown") break;
+      if (this.#isTroubled) this.#checkReads();
     }
     this.#keepPoint(null);
+    this.disk.onOperation = () => {};
+    if (this.#isTroubled) await this.#checkResumption();
   }
 
   // ---- starting and stopping -----------------------------------------------------------------------------------
 
   async #start(disk: SimulatedDisk): Promise<void> {
-    const { process, policy } = this.#o, first = disk.operations;
+    const { process, policy } = this.#o, before = disk.timeline().length;
     this.disk = disk;
     disk.onOperation = (operation) => this.#keepPoint(operation);
     disk.onStall = (ms) => process.clock.advance(ms);
@@ -106,12 +115,13 @@ export class WorkloadRun {
       this.#app = null;
       if (!(error instanceof LoadFailedError)) throw error;
       // It may refuse when the disk failed it.
-      if (disk.timeline().some((one) => one.number >= first && one.error !== null)) return;
+      if (disk.timeline().slice(before).some((one) => one.error !== null)) return;
       this.broken = { invariant: "I7", text: `the server refuses to start: ${error.message}` };
       return;
     }
     this.#hasStopped = false;
-    this.#saves = this.#rewrites = 0, this.#frozen = null, this.#isTurningOn = false;
+    this.#saves = this.#rewrites = this.#shutDown = 0, this.#frozen = null, this.#isTurningOn = false;
+    this.#lastSaveMs = process.persistence.lastSaveMs;
     this.#adopt(digestOf(this.#app.connect()));
   }
 
@@ -171,9 +181,16 @@ export class WorkloadRun {
   }
 
   /** The data set as it is now may become a dump. */
-  #save(command: string): void {
-    this.#cuts = new Set(this.#cuts).add(this.#units.length);
-    if (this.#isDone(command)) this.#cutOfSave = this.#units.length;
+  #save(command: "SAVE" | "BGSAVE"): void {
+    const units = this.#units.length;
+    this.#cuts = new Set(this.#cuts).add(units);
+    // LASTSAVE counts in seconds of a clock that must have moved.
+    this.#o.process.clock.advance(1);
+    const before = this.#cutOfSave;
+    if (command === "SAVE") this.#cutOfSave = units;
+    if (!this.#isDone(command)) return void (this.#cutOfSave = before);
+    this.#cutOfSave = units;
+    if (command === "SAVE") this.#lastCut = units;
   }
 
   #turnLog(on: boolean): void {
@@ -187,7 +204,9 @@ export class WorkloadRun {
     this.#isDone("SHUTDOWN");
     await this.#settle();
     // It may refuse, as the log cannot be synced; then it goes on.
-    if (this.#app!.exitCode === 0 && this.#mode === "aof" && this.#frozen === null) this.#floor = this.#units.length;
+    if (this.#app!.exitCode === 0 && this.#mode === "aof" && this.#frozen === null) {
+      this.#floor = this.#shutDown = this.#units.length;
+    }
     if (this.#app!.exitCode !== null) await this.#restart();
   }
 
@@ -246,8 +265,9 @@ export class WorkloadRun {
   /** What the server has reported as done since we looked last. */
   #lookAtPersistence(): void {
     if (this.#app === null) return;
-    const { saves, rewrites, aof } = this.#app.persistence;
-    if (saves > this.#saves) this.#lastCut = this.#cutOfSave;
+    const { saves, rewrites, lastSaveMs, aof } = this.#app.persistence;
+    if (saves > this.#saves || lastSaveMs > this.#lastSaveMs) this.#lastCut = this.#cutOfSave;
+    this.#lastSaveMs = lastSaveMs;
     if (rewrites > this.#rewrites && aof.state === "on") this.#floor = Math.max(this.#floor, this.#cutOfRewrite);
     this.#saves = saves, this.#rewrites = rewrites;
     if (this.#isTurningOn && aof.state === "on") this.#turnedOn();
@@ -280,13 +300,18 @@ export class WorkloadRun {
       lowest,
       lowestAfterKill: isOnlyFile ? lowest : Math.max(lowest, this.#acknowledged(() => true)),
       cuts: this.#mode === "rdb" ? this.#cuts : null,
+      vouched: this.#vouched,
     };
+  }
+
+  get #vouched(): readonly Vouched[] {
+    return this.#shutDown === 0 ? NOTHING_VOUCHED : [{ invariant: "I14", units: this.#shutDown }];
   }
 
   /** A sync failed, or writing back did and no sync has told yet. */
   get #mayRefuse(): boolean {
     return this.disk.timeline().some(({ operation, error, fault }) =>
-      fault?.kind === "writeback" || (error !== null && SYNC_FAULTS.has(operation))
+      fault?.kind === "writeback" || (error !== null && isSyncFault(operation, fault))
     );
   }
 
@@ -337,6 +362,40 @@ export class WorkloadRun {
       nowMs - unsynced.repliedAtMs
     } ms after another one that is still not synced`;
     this.broken ??= { invariant: "I3", text };
+  }
+
+  // ---- after faults (I11) ----------------------------------------------------------------------------------------
+
+  /** Whatever befell the disk: reads are answered, and every unit that was accepted is there once. */
+  #checkReads(): void {
+    if (this.#app === null || this.#app.exitCode !== null || this.#app.persistence.isLoading) return;
+    const client = this.#app.connect(), expected = this.#states[this.#states.length - 1];
+    client.send("DEBUG", "DIGEST");
+    const reply = client.receive();
+    if (reply === expected) return;
+    const text = reply === undefined ? "a read is not answered" : "memory holds something else than what was accepted";
+    this.broken ??= { invariant: "I11", text: `after a fault ${text}` };
+  }
+
+  /** Once the disk is well the server takes writes again by itself; with `always` it has stopped instead. */
+  async #checkResumption(): Promise<void> {
+    const app = this.#app, { policy, process: { clock } } = this.#o;
+    if (app === null || app.exitCode !== null || policy === "always" || this.broken !== null) return;
+    this.disk.faults = { next: () => null };
+    if (this.disk.isReadOnly) return;
+    for (let seconds = 0; seconds < RESUME_SECONDS_MAX; seconds++) {
+      const client = app.connect();
+      client.send("INCR", "resumed");
+      if (typeof client.receive() === "number") return;
+      clock.advance(1000);
+      await microtasks();
+      app.tick();
+      await microtasks();
+      while (app.step());
+      await microtasks();
+      if (typeof client.receive() === "number") return;
+    }
+    this.broken = { invariant: "I11", text: `writes are still refused ${RESUME_SECONDS_MAX} s after the disk is well` };
   }
 }
 

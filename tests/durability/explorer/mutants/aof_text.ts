@@ -1,0 +1,48 @@
+/** Takes a log apart as its loader would, so that seeded bugs can put it together wrongly. */
+import { latin1Decode, latin1Encode } from "../../../../src/base/bytes.ts";
+
+/** A command or an annotation, from `start` to `end`. */
+export interface AofRecord {
+  readonly start: number;
+  readonly end: number;
+  /** In upper case; empty for an annotation. */
+  readonly command: string;
+}
+
+const WORD = /\$(\d+)\r\n/y, HEADER = /\*(\d+)\r\n/y, ANNOTATION = /#[^\n]*\n/y;
+
+/** The record at `at`, or null when there is no whole one. `text` is Latin-1. */
+export function recordAt(text: string, at: number): AofRecord | null {
+  ANNOTATION.lastIndex = HEADER.lastIndex = at;
+  if (ANNOTATION.test(text)) return { start: at, end: ANNOTATION.lastIndex, command: "" };
+  const header = HEADER.exec(text);
+  if (header === null) return null;
+  let end = HEADER.lastIndex, command = "";
+  for (let i = 0; i < Number(header[1]); i++) {
+    WORD.lastIndex = end;
+    const word = WORD.exec(text);
+    if (word === null) return null;
+    const start = WORD.lastIndex, length = Number(word[1]);
+    end = start + length + 2;
+    if (text.slice(start + length, end) !== "\r\n") return null;
+    if (i === 0) command = text.slice(start, start + length).toUpperCase();
+  }
+  return { start: at, end, command };
+}
+
+/** Whole records from the start on, and where they end. */
+export function recordsOf(text: string): { records: AofRecord[]; end: number } {
+  const records: AofRecord[] = [];
+  let at = 0;
+  for (let one = recordAt(text, at); at < text.length && one !== null; one = recordAt(text, at)) {
+    records.push(one);
+    at = one.end;
+  }
+  return { records, end: at };
+}
+
+/** A file made of some records of another one, without its checksums. */
+export function onlyRecords(bytes: Uint8Array, records: readonly AofRecord[]): Uint8Array {
+  const text = latin1Decode(bytes);
+  return latin1Encode(records.map(({ start, end }) => text.slice(start, end)).join(""));
+}

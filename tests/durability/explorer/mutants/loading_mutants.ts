@@ -1,0 +1,186 @@
+/** Seeded bugs of loading: what a start accepts, repairs and removes, and when. */
+import { latin1Decode } from "../../../../src/base/bytes.ts";
+import {
+  type FileHandle,
+  type FileStatus,
+  type OpenMode,
+  readWhole,
+  type Storage,
+} from "../../../../src/io/storage.ts";
+import { LoadFailedError } from "../../../../src/server/loading.ts";
+import type { Persistence } from "../../../../src/server/persistence.ts";
+import type { Server } from "../../../../src/mod.ts";
+import { type AofRecord, onlyRecords, recordAt, recordsOf } from "./aof_text.ts";
+import { type Mutant, scenarioOf } from "./mutant.ts";
+import { isIncrement, PatchedStorage } from "./patched_storage.ts";
+
+/** Increments read otherwise than they are: what a loader that is wrong would make of them. */
+class RewrittenReads extends PatchedStorage {
+  readonly #rewrite: (bytes: Uint8Array) => Uint8Array;
+  readonly #read = new Map<FileHandle, Uint8Array>();
+
+  constructor(inner: Storage, rewrite: (bytes: Uint8Array) => Uint8Array) {
+    super(inner);
+    this.#rewrite = rewrite;
+  }
+
+  override open(path: string, mode: OpenMode): FileHandle {
+    const file = super.open(path, mode);
+    if (mode === "read" && isIncrement(path)) this.#read.set(file, this.#rewrite(readWhole(this.inner, path)));
+    return file;
+  }
+
+  override read(file: FileHandle, offsetBytes: number, into: Uint8Array): number {
+    const bytes = this.#read.get(file);
+    if (bytes === undefined) return super.read(file, offsetBytes, into);
+    const piece = bytes.subarray(offsetBytes, offsetBytes + into.length);
+    into.set(piece);
+    return piece.length;
+  }
+
+  override size(file: FileHandle): number {
+    return this.#read.get(file)?.length ?? super.size(file);
+  }
+
+  override stat(path: string): FileStatus | null {
+    const status = super.stat(path);
+    if (status === null || !isIncrement(path)) return status;
+    return { ...status, sizeBytes: this.#rewrite(readWhole(this.inner, path)).length };
+  }
+
+  override close(file: FileHandle): void {
+    this.#read.delete(file);
+    super.close(file);
+  }
+}
+
+function zeroTailIsFatal({ loading, aof }: Persistence, { storage }: Server): void {
+  const open = loading.openAof.bind(loading);
+  loading.openAof = (manifest) => {
+    for (const { name } of manifest.increments) {
+      const path = `${aof.directory}/${name}`, bytes = storage.exists(path) ? readWhole(storage, path) : null;
+      if (bytes?.at(-1) === 0) throw new LoadFailedError(`Bad file format reading the append only file ${name}`);
+    }
+    return open(manifest);
+  };
+}
+
+function withoutBadRecords(bytes: Uint8Array): Uint8Array {
+  const text = latin1Decode(bytes), records: AofRecord[] = [];
+  let inTransaction = false;
+  for (let at = 0; at < text.length;) {
+    const one = recordAt(text, at), command = one?.command ?? "";
+    at = one?.end ?? at + 1;
+    const isMisplaced = command === (inTransaction ? "MULTI" : "EXEC");
+    if (one === null || command === "" || isMisplaced) continue;
+    if (command === "MULTI" || command === "EXEC") inTransaction = !inTransaction;
+    records.push(one);
+  }
+  return onlyRecords(bytes, records);
+}
+
+/** Commands of a transaction run one by one as they come. */
+function withoutTransactions(bytes: Uint8Array): Uint8Array {
+  const { records } = recordsOf(latin1Decode(bytes));
+  return onlyRecords(bytes, records.filter(({ command }) => !["", "MULTI", "EXEC"].includes(command)));
+}
+
+/** Cuts what is torn before it is known whether the file may be cut (G3). */
+function truncatesFirst(persistence: Persistence, { storage }: Server): void {
+  const { loading, aof } = persistence, open = loading.openAof.bind(loading);
+  loading.openAof = (manifest) => {
+    const load = open(manifest), step = load.step.bind(load);
+    load.step = (budgetBytes) => {
+      try {
+        return step(budgetBytes);
+      } catch (error) {
+        for (const { name } of manifest.increments) cutAtRecord(storage, `${aof.directory}/${name}`);
+        throw error;
+      }
+    };
+    return load;
+  };
+}
+
+function cutAtRecord(storage: Storage, path: string): void {
+  const bytes = readWhole(storage, path), { end } = recordsOf(latin1Decode(bytes));
+  if (end === bytes.length) return;
+  const file = storage.open(path, "update");
+  storage.truncate(file, end);
+  storage.sync(file);
+  storage.close(file);
+}
+
+/** A start syncs no increment, and no copy of one: only what is appended later is. */
+class SkipsSyncOfRepair extends PatchedStorage {
+  #isStarting = true;
+
+  override write(file: FileHandle, bytes: Uint8Array, startBytes: number, endBytes: number): number {
+    if (isIncrement(file.path) && !file.path.includes("/temp-")) this.#isStarting = false;
+    return super.write(file, bytes, startBytes, endBytes);
+  }
+
+  override sync(file: FileHandle): void {
+    if (!this.#isStarting || !isIncrement(file.path)) super.sync(file);
+  }
+}
+
+function removesOrphansFirst(persistence: Persistence, { storage }: Server): void {
+  const start = persistence.start.bind(persistence), { directory } = persistence.aof;
+  persistence.start = () => {
+    for (const folder of ["/", directory]) {
+      if (!storage.exists(folder)) continue;
+      for (const name of storage.list(folder)) if (name.startsWith("temp-")) storage.remove(`${folder}/${name}`);
+    }
+    return start();
+  };
+}
+
+export const LOADING_MUTANTS: readonly Mutant[] = [
+  {
+    number: 14,
+    what: "a tail of zeros is fatal",
+    invariants: ["I7", "I8"],
+    mutation: { patch: zeroTailIsFatal },
+    scenarios: [scenarioOf("writes", "everysec", "ext4")],
+  },
+  {
+    number: 15,
+    what: "the loader skips a bad record and goes on",
+    invariants: ["I1"],
+    mutation: { storage: (disk) => new RewrittenReads(disk, withoutBadRecords) },
+    scenarios: [scenarioOf("writes", "everysec")],
+    options: { holes: true },
+  },
+  {
+    number: 16,
+    what: "a torn file is cut before the verdict",
+    invariants: ["I8"],
+    mutation: { patch: truncatesFirst },
+    scenarios: [scenarioOf("a rewrite", "always")],
+    options: { damageEvery: 1 },
+  },
+  {
+    number: 17,
+    what: "a repaired tail is not synced before more is appended",
+    invariants: ["I8"],
+    mutation: { storage: (disk) => new SkipsSyncOfRepair(disk) },
+    scenarios: [scenarioOf("writes", "always")],
+    options: { depthMax: 2 },
+  },
+  {
+    number: 18,
+    what: "a transaction without its end is applied",
+    invariants: ["I1"],
+    mutation: { storage: (disk) => new RewrittenReads(disk, withoutTransactions) },
+    scenarios: [scenarioOf("writes", "everysec")],
+  },
+  {
+    number: 24,
+    what: "orphans are removed before validation",
+    invariants: ["I13"],
+    mutation: { patch: removesOrphansFirst },
+    scenarios: [scenarioOf("a rewrite", "always")],
+    options: { damageEvery: 1 },
+  },
+];
