@@ -1,6 +1,7 @@
 /** The server program: arguments and configuration file, wiring, run. */
 import { utf8Encode } from "./base/bytes.ts";
 import { RealClock } from "./io/clock.ts";
+import { type DiskFaultPlan, DiskFaultPlanError, parseDiskFaultPlan } from "./io/disk_faults/disk_fault_plan.ts";
 import { DiskStorage } from "./io/disk_storage.ts";
 import { ListenError } from "./io/network.ts";
 import { process } from "./io/process.ts";
@@ -65,7 +66,19 @@ function openLog(config: Config, clock: RealClock): Log {
   return log;
 }
 
+function loadDiskFaults(path: string): DiskFaultPlan {
+  const file = process.readFile(path);
+  if ("error" in file) fail(`Cannot read the plan of disk faults "${path}": ${file.error}`);
+  try {
+    return parseDiskFaultPlan(new TextDecoder().decode(file.bytes));
+  } catch (error) {
+    if (error instanceof DiskFaultPlanError) fail(`Cannot use the plan of disk faults "${path}": ${error.message}`);
+    throw error;
+  }
+}
+
 async function run(line: StartCommandLine): Promise<void> {
+  const diskFaults = line.diskFaultsFile === null ? null : loadDiskFaults(line.diskFaultsFile);
   const { config, configFile } = loadConfiguration(line), clock = new RealClock(), log = openLog(config, clock);
   log.warning("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
   log.warning(`Redis version=${REDIS_VERSION}, bits=64, commit=00000000, modified=0, pid=${process.pid}, just started`);
@@ -82,6 +95,10 @@ async function run(line: StartCommandLine): Promise<void> {
     spawnSnapshotChild: () => new WorkerSnapshotChild(),
     standIns: new ShellStandIns(),
   });
+  if (diskFaults !== null) {
+    log.warning(`The disk fails by the plan ${line.diskFaultsFile}`);
+    server.diskFaults.start(diskFaults);
+  }
   server.onStopped = (code) => process.exit(code);
   if (config.pidfile !== "") writePidFile(config.pidfile, log);
   process.onSignal("SIGTERM", () => stopOnSignal(server, "SIGTERM", config.shutdownOnSigterm));

@@ -39,22 +39,25 @@ export interface FileStatus {
 }
 
 /** The calls of Storage by name: what an error or a fault hook says was being done. */
-export type StorageOperation =
-  | "open"
-  | "read"
-  | "write"
-  | "size"
-  | "sync"
-  | "syncDirectory"
-  | "truncate"
-  | "close"
-  | "rename"
-  | "link"
-  | "remove"
-  | "list"
-  | "exists"
-  | "stat"
-  | "makeDirectory";
+export const STORAGE_OPERATIONS = [
+  "open",
+  "read",
+  "write",
+  "size",
+  "sync",
+  "syncDirectory",
+  "truncate",
+  "close",
+  "rename",
+  "link",
+  "remove",
+  "list",
+  "exists",
+  "stat",
+  "makeDirectory",
+] as const;
+
+export type StorageOperation = (typeof STORAGE_OPERATIONS)[number];
 
 export interface Storage {
   /** A power cut leaves this much of a file, aligned, as it was or as it was written, never a part of it. */
@@ -238,6 +241,11 @@ export function parentDirectory(path: string): string {
 /** The text of strerror(3) for the codes that file calls give; the code itself for others. */
 export function describeErrno(code: string): string {
   return ERRNO_TEXTS[code] ?? code;
+}
+
+/** Whether this is the name of an error that file calls give. */
+export function isErrno(code: string): boolean {
+  return Object.hasOwn(ERRNO_TEXTS, code);
 }
 
 const VERBS: Record<StorageOperation, string> = {

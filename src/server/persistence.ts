@@ -622,22 +622,23 @@ export class Persistence {
     kind: "rdb" | "aof",
     title: SnapshotTitle | null,
     job: SnapshotJob,
-    ended: (result: SnapshotResult) => void,
+    onEnded: (result: SnapshotResult) => void,
   ): void {
     const server = this.#server;
     this.#running = kind;
     this.#childPath = job.path;
     this.#startedMs = server.nowMs();
-    this.#child.start(job, (written) => {
+    const ended = (written: SnapshotResult) => {
       const result = this.#orKilled(written, job);
       this.#running = "none";
       server.memory.cow.sample(server.nowMs(), server.memory.dataBytes + server.memory.frameBytes);
       server.memory.endSnapshot();
       if (server.isStopped) return;
-      ended(result);
+      onEnded(result);
       server.replication.replicas.startWaiting();
       server.network.requestTurnEnd();
-    });
+    };
+    this.#child.start(job, ended, (text) => server.log.warning(text));
     if (title !== null) this.#process.start(title);
   }
 
@@ -705,6 +706,7 @@ export class Persistence {
       compress: settings.rdbCompression,
       checksum: settings.rdbChecksum,
       keyDelayUs: settings.rdbKeySaveDelayMicroseconds,
+      faults: server.diskFaults.active,
     };
   }
 

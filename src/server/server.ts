@@ -29,7 +29,8 @@ import { sortCommands } from "../commands/sort.ts";
 import { sortedSetCommands } from "../commands/sorted_set.ts";
 import { streamCommands } from "../commands/stream.ts";
 import { stringCommands } from "../commands/string.ts";
-import type { Clock } from "../io/clock.ts";
+import { blockThread, type Clock } from "../io/clock.ts";
+import { FaultLayer } from "../io/disk_faults/fault_layer.ts";
 import { type Connection, type Listener, ListenError, type Network, type NetworkHooks } from "../io/network.ts";
 import type { StandInProcesses } from "../io/process.ts";
 import type { Randomness } from "../io/randomness.ts";
@@ -109,6 +110,8 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   readonly clock: Clock;
   readonly randomness: Randomness;
   readonly storage: Storage;
+  /** Makes the disk fail by a plan; not there in any call until one is given. */
+  readonly diskFaults: FaultLayer;
   readonly network: Network;
   readonly system: HostSystem;
   readonly standIns: StandInProcesses | null;
@@ -154,6 +157,11 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.config = options.config, this.settings = options.config, this.log = options.log;
     this.clock = options.clock, this.randomness = options.randomness, this.storage = options.storage;
     this.network = options.network, this.system = options.system;
+    this.diskFaults = new FaultLayer(this.storage, {
+      onFault: (text) => this.log.warning(text),
+      block: blockThread,
+      wait: (ms) => new Promise((resolve) => this.clock.setTimer(ms, resolve)),
+    });
     this.standIns = options.standIns ?? null;
     this.startedMs = this.clock.nowMs();
     this.runId = randomHex(this.randomness, 40);

@@ -46,7 +46,7 @@ export interface FaultRule {
   /** The number of a change on this disk. */
   readonly number?: number;
   readonly operation?: StorageOperation;
-  /** The whole path, or its end from a slash on. */
+  /** The whole path, or its end from a slash on; `*` stands for any part of a name, `?` for one character of it. */
   readonly path?: string;
   /** The how-manieth operation that matches otherwise, from 0. */
   readonly nth?: number;
@@ -57,30 +57,50 @@ export interface FaultRule {
 /** Faults by rules: the first one that matches counts. */
 export class FaultPlan implements FaultSource {
   readonly #rules: readonly FaultRule[];
-  readonly #matches: number[];
+  readonly #patterns: readonly (RegExp | null)[];
+  /** How often each rule has matched so far. */
+  readonly #matches: Int32Array;
 
-  constructor(rules: readonly FaultRule[]) {
-    this.#rules = rules, this.#matches = rules.map(() => 0);
+  /** `matches`: a count for each rule; in shared memory, when several threads follow one plan. */
+  constructor(rules: readonly FaultRule[], matches: Int32Array = new Int32Array(rules.length)) {
+    this.#rules = rules, this.#matches = matches;
+    this.#patterns = rules.map(({ path }) => path === undefined || !/[*?]/.test(path) ? null : patternOf(path));
   }
 
   next(operation: DiskOperation): Fault | null {
-    let found: Fault | null = null;
+    const index = this.dueRule(operation);
+    return index < 0 ? null : this.#rules[index].fault;
+  }
+
+  /** The index of the rule whose fault befalls an operation, or -1; asked once for each, as `next`. */
+  dueRule(operation: DiskOperation): number {
+    let found = -1;
     this.#rules.forEach((rule, index) => {
-      if (!matches(rule, operation)) return;
-      const nth = this.#matches[index]++;
+      if (!matches(rule, this.#patterns[index], operation)) return;
+      const nth = Atomics.add(this.#matches, index, 1);
       const isDue = rule.isSticky === true ? nth >= (rule.nth ?? 0) : nth === (rule.nth ?? 0);
-      if (isDue) found ??= rule.fault;
+      if (isDue && found < 0) found = index;
     });
     return found;
   }
 }
 
-function matches(rule: FaultRule, { number, isChange, operation, path }: DiskOperation): boolean {
+function matches(
+  rule: FaultRule,
+  pattern: RegExp | null,
+  { number, isChange, operation, path }: DiskOperation,
+): boolean {
   if (rule.number !== undefined) {
     if (!isChange || number < rule.number || (rule.isSticky !== true && number > rule.number)) return false;
   }
   if (rule.operation !== undefined && rule.operation !== operation) return false;
+  if (pattern !== null) return pattern.test(path);
   return rule.path === undefined || path === rule.path || path.endsWith(`/${rule.path}`);
+}
+
+function patternOf(path: string): RegExp {
+  const escaped = path.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", "[^/]*").replaceAll("?", "[^/]");
+  return new RegExp(`^(.*/)?${escaped}$`);
 }
 
 /** What each operation may meet, drawn with equal odds. */

@@ -7,10 +7,14 @@ import { CONTROL } from "../../memory/mod.ts";
 import type { FileSum } from "../rdb/rdb_reader.ts";
 import type { SnapshotJob, SnapshotResult, SumJob, SumResult } from "./snapshot_job.ts";
 
+/** A line about a fault of the disk comes while a job runs, the others at its end. */
+type Received = "ready" | { readonly fault: string } | SnapshotResult | SumResult;
+
 export interface SnapshotChild {
   /** Starts the thread, unless it runs already. */
   prepare(): void;
-  start(job: SnapshotJob, onDone: (result: SnapshotResult) => void): void;
+  /** `onFault` gets a line for each fault that `job.faults` made. */
+  start(job: SnapshotJob, onDone: (result: SnapshotResult) => void, onFault: (text: string) => void): void;
   /** Computes the CRC of a file's start, while no job runs; null where there is no thread for that. */
   sumFile(path: string, lengthBytes: number): FileSum | null;
   /** Asks the running job to stop; it still reports. */
@@ -21,20 +25,21 @@ export interface SnapshotChild {
 export class WorkerSnapshotChild implements SnapshotChild {
   #worker: WorkerHandle | null = null;
   #onDone: ((result: SnapshotResult) => void) | null = null;
+  #onFault: (text: string) => void = () => {};
   #control: Int32Array | null = null;
   #sum: FileSum | null = null;
 
   prepare(): void {
     this.#worker ??= startWorker(
       new URL("./snapshot_worker.ts", import.meta.url),
-      (message) => this.#received(message as "ready" | SnapshotResult | SumResult),
+      (message) => this.#received(message as Received),
       (text) => this.#failed(text),
     );
   }
 
-  start(job: SnapshotJob, onDone: (result: SnapshotResult) => void): void {
+  start(job: SnapshotJob, onDone: (result: SnapshotResult) => void, onFault: (text: string) => void): void {
     this.prepare();
-    this.#onDone = onDone;
+    this.#onDone = onDone, this.#onFault = onFault;
     this.#control = new Int32Array(job.image!.control);
     this.#worker!.post(job);
   }
@@ -59,9 +64,10 @@ export class WorkerSnapshotChild implements SnapshotChild {
     this.#worker = null, this.#onDone = null, this.#control = null;
   }
 
-  #received(message: "ready" | SnapshotResult | SumResult): void {
+  #received(message: Received): void {
     if (message === "ready") return;
-    if ("low" in message) this.#summed(message);
+    if ("fault" in message) this.#onFault(message.fault);
+    else if ("low" in message) this.#summed(message);
     else this.#done(message);
   }
 

@@ -2,6 +2,7 @@
  * What the snapshot child does: write a frozen data set to a temporary file and sync it. The same code runs in the Worker, on the main
  * thread for SAVE, and step by step in a simulation. The main thread renames the file: a file that was renamed is a finished one.
  */
+import type { ActiveFaults } from "../../io/disk_faults/faulty_storage.ts";
 import type { FileHandle, Storage } from "../../io/storage.ts";
 import { StorageError, writeFully } from "../../io/storage.ts";
 import type { MemoryReader, SnapshotImage } from "../../memory/mod.ts";
@@ -20,6 +21,8 @@ export interface SnapshotJob extends SaveOptions {
   readonly checksum: boolean;
   /** rdb-key-save-delay: microseconds to wait after each key; negative: keys per microsecond. For tests. */
   readonly keyDelayUs: number;
+  /** The plan that the disk of the server follows, for a thread that has a disk of its own. */
+  readonly faults?: ActiveFaults | null;
 }
 
 export type SnapshotResult =

@@ -2,6 +2,7 @@
  * The snapshot Worker: the child of our fork. Waits for a job, writes the frozen image, answers, and drops every reference to the
  * shared memory, so that frame segments go back to the operating system.
  */
+import { FaultLayer, threadHost } from "../../io/disk_faults/fault_layer.ts";
 import { DiskStorage } from "../../io/disk_storage.ts";
 import { process } from "../../io/process.ts";
 import { workerScope } from "../../io/worker_thread.ts";
@@ -18,6 +19,18 @@ import {
 
 const scope = workerScope();
 const storage = new DiskStorage();
+const faultLayer = new FaultLayer(storage, threadHost((fault) => scope.post({ fault })));
+
+/** A plan of faults that the server follows holds here too. */
+function runWithFaults(job: SnapshotJob): SnapshotResult {
+  if (!job.faults) return run(job);
+  faultLayer.follow(job.faults);
+  try {
+    return run(job);
+  } finally {
+    faultLayer.leave();
+  }
+}
 
 function run(job: SnapshotJob): SnapshotResult {
   const image = job.image!;
@@ -49,7 +62,7 @@ scope.onMessage((received) => {
     const { low, high } = sum(message);
     return scope.post({ low, high });
   }
-  scope.post(run(message));
+  scope.post(runWithFaults(message));
   // The image's buffers must not live on in garbage: this thread has time. Later, as the message still refers to them here.
   setTimeout(() => process.collectGarbage(), 0);
 });

@@ -5,6 +5,7 @@
 import { ascii, latin1Encode } from "../../base/bytes.ts";
 import { assert } from "../../base/assert.ts";
 import { blockThread } from "../../io/clock.ts";
+import { DiskFaultPlanError, parseDiskFaultPlan } from "../../io/disk_faults/disk_fault_plan.ts";
 import { describeErrno } from "../../io/storage.ts";
 import type { CommandContext, Handler, Handlers } from "../../commands/context.ts";
 import { ERROR } from "../../commands/errors.ts";
@@ -75,6 +76,7 @@ export function debugCommands(server: Server): Handlers {
     "log": exactly(3, log),
     "error": exactly(3, error),
     "protocol": exactly(3, debugProtocol),
+    "disk-faults": exactly(3, diskFaults),
     "change-repl-id": exactly(2, changeReplicationId),
     "replicate": { run: replicate, min: 3, max: Infinity },
     "panic": exactly(2, crash),
@@ -125,6 +127,30 @@ export function debugCommands(server: Server): Handlers {
       cron.replyPeakResetMs = milliseconds;
     }
     reply.ok();
+  }
+
+  /** A plan is checked as a whole before it takes the place of the one so far. */
+  function diskFaults(ctx: CommandContext): void {
+    const { args, reply } = ctx, layer = server.diskFaults;
+    if (args.equalsIgnoreCase(2, "status")) {
+      return reply.verbatim(layer.active === null ? "off" : layer.status().join("\n"));
+    }
+    if (args.equalsIgnoreCase(2, "off")) layer.stop(), server.log.warning("The disk fails by no plan any more");
+    else if (!startFaults(ctx)) return;
+    reply.ok();
+  }
+
+  /** False with the error replied. */
+  function startFaults({ args, reply }: CommandContext): boolean {
+    try {
+      server.diskFaults.start(parseDiskFaultPlan(args.text(2)));
+    } catch (error) {
+      if (!(error instanceof DiskFaultPlanError)) throw error;
+      reply.error(`Cannot use this plan of disk faults: ${error.message}`);
+      return false;
+    }
+    server.log.warning(`The disk fails by a new plan: ${args.text(2)}`);
+    return true;
   }
 
   function changeReplicationId(ctx: CommandContext): void {
@@ -345,6 +371,8 @@ const debugHelp = help(
   "    Show a digest of the whole dataset; equal data has equal digests, in Redis too.",
   "DIGEST-VALUE <key> [<key> ...]",
   "    Show digests of single values.",
+  "DISK-FAULTS <json>|OFF|STATUS",
+  "    Make the disk fail by a plan, see src/io/disk_faults/disk_fault_plan.ts.",
   "ERROR <string>",
   "    Reply with this error.",
   "HTSTATS <dbid>",

@@ -19,6 +19,8 @@ export interface StartCommandLine {
   readonly readsStdin: boolean;
   /** Lines of configuration made from the options. */
   readonly options: ByteString;
+  /** --disk-faults: the file of a plan of faults; it is no directive. */
+  readonly diskFaultsFile: string | null;
 }
 
 /** Goes to standard output, exit status 0. Programs read the version after "v=". */
@@ -38,6 +40,7 @@ Examples:
        deno task start --appendonly yes --appendfsync always
        deno task start /etc/myredis.conf --loglevel verbose -
        deno task start /etc/myredis.conf --loglevel verbose
+       deno task start --appendonly yes --disk-faults plan.json
 `;
 
 const REFUSALS: Readonly<Record<string, string>> = {
@@ -55,33 +58,42 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     return { kind: "refused", message: "--sentinel is not available: this server has no Sentinel mode" };
   }
   const hasFile = args.length > 0 && !first.startsWith("-");
-  return { kind: "start", configFile: hasFile ? first : null, ...parseOptions(args, hasFile ? 1 : 0) };
+  const options = parseOptions(args, hasFile ? 1 : 0);
+  if (options.diskFaultsFile === undefined) {
+    return { kind: "refused", message: "--disk-faults needs the path of a plan" };
+  }
+  return { kind: "start", configFile: hasFile ? first : null, ...options, diskFaultsFile: options.diskFaultsFile };
 }
 
-function parseOptions(args: readonly string[], from: number): Pick<StartCommandLine, "readsStdin" | "options"> {
+/** `diskFaultsFile` is undefined where its path is missing. */
+function parseOptions(
+  args: readonly string[],
+  from: number,
+): { readsStdin: boolean; options: ByteString; diskFaultsFile: string | null | undefined } {
   const lines = new OptionLines();
-  let readsStdin = false;
+  let readsStdin = false, diskFaultsFile: string | null | undefined = null;
   for (let i = from; i < args.length; i++) {
     const isAtAnEnd = i === 0 || i === args.length - 1;
     if (args[i] === "-" && isAtAnEnd) readsStdin = true;
+    else if (args[i] === "--disk-faults" && !lines.expectsValue) diskFaultsFile = args[++i];
     else lines.add(byteStringOfText(args[i]), args[i + 1]);
   }
-  return { readsStdin, options: lines.text };
+  return { readsStdin, options: lines.text, diskFaultsFile };
 }
 
 /** Turns option arguments into lines. An argument is an option only when the option before it has a value. */
 class OptionLines {
   text: ByteString = "";
-  #expectsValue = false;
+  expectsValue = false;
 
   add(arg: ByteString, next: string | undefined): void {
-    if (this.#expectsValue || !arg.startsWith("--")) this.#addValue(arg);
+    if (this.expectsValue || !arg.startsWith("--")) this.#addValue(arg);
     else this.#addName(arg, next);
   }
 
   #addValue(arg: ByteString): void {
     this.text += quoteArgument(arg) + " ";
-    this.#expectsValue = false;
+    this.expectsValue = false;
   }
 
   /** "--port" waits for its value; "--port 6380" as one argument has it. `--save` alone means `--save ""`. */
@@ -91,6 +103,6 @@ class OptionLines {
     const isNameOnly = splitArguments(arg)?.length === 1;
     const isEmptySave = isNameOnly && arg.toLowerCase() === "--save" && (next === undefined || next.startsWith("--"));
     if (isEmptySave) this.text += '""';
-    this.#expectsValue = isNameOnly && !isEmptySave;
+    this.expectsValue = isNameOnly && !isEmptySave;
   }
 }

@@ -46,3 +46,13 @@ Deno.test("parseCommandLine: special first arguments, and what Redis has and thi
   assertEquals(parseCommandLine(["s.conf", "--sentinel"]).kind, "refused");
   assertEquals(start("constructor").file, "constructor");
 });
+
+Deno.test("parseCommandLine: --disk-faults takes a path, is no directive, and can be a value", () => {
+  const faultsOf = (...args: string[]) => {
+    const line = parseCommandLine(args);
+    return line.kind === "start" ? [line.diskFaultsFile, line.options] : line.kind;
+  };
+  assertEquals(faultsOf("--port", "1", "--disk-faults", "p.json", "--hz", "5"), ["p.json", 'port "1" \nhz "5" ']);
+  assertEquals(faultsOf("--requirepass", "--disk-faults"), [null, 'requirepass "--disk-faults" ']);
+  assertEquals(faultsOf("--disk-faults"), "refused");
+});
