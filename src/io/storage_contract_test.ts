@@ -1,6 +1,7 @@
 /** What every Storage promises: the same tests run on the real disk, in a temporary directory, on the file tree in memory, and on the simulated disk. */
 import { assertEquals, assertInstanceOf, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { ascii, latin1Decode, utf8Encode } from "../base/bytes.ts";
+import { FaultLayer, threadHost } from "./disk_faults/fault_layer.ts";
 import { DiskStorage } from "./disk_storage.ts";
 import { MemoryStorage } from "./memory_storage.ts";
 import { SimulatedDisk } from "./simulated_disk/mod.ts";
@@ -277,6 +278,13 @@ for (const [promise, test] of Object.entries(CONTRACT)) {
   Deno.test(`MemoryStorage, ${promise}`, async () => {
     const storage = new MemoryStorage();
     storage.makeDirectory("/dir");
+    await test({ storage, directory: "/dir" });
+  });
+
+  Deno.test(`MemoryStorage behind a layer of faults, ${promise}`, async () => {
+    const storage = new MemoryStorage();
+    storage.makeDirectory("/dir");
+    new FaultLayer(storage, threadHost(() => {})).start({ rules: [] });
     await test({ storage, directory: "/dir" });
   });
 
