@@ -164,8 +164,11 @@ export function storageError(operation: StorageOperation, path: string, code: st
   return isSync ? new StorageSyncError(operation, path, code, cause) : new StorageError(operation, path, code, cause);
 }
 
+/** Signals that may come before a write does; more of them than that are no accident. */
+const INTERRUPTS_MAX = 100;
+
 /**
- * Writes the whole range, calling `write` again after a short write.
+ * Writes the whole range, calling `write` again after a short write, and after a signal that came first (EINTR).
  * @returns bytes written, always all of them
  * @throws {StorageError} after an unknown part was written; `size` tells how much
  */
@@ -176,8 +179,15 @@ export function writeFully(
   startBytes: number,
   endBytes: number,
 ): number {
-  let at = startBytes;
-  while (at < endBytes) at += storage.write(file, bytes, at, endBytes);
+  for (let at = startBytes, interrupts = 0; at < endBytes;) {
+    try {
+      at += storage.write(file, bytes, at, endBytes);
+    } catch (error) {
+      // None of this call's bytes were taken.
+      const isInterrupt = error instanceof StorageError && error.code === "EINTR";
+      if (!isInterrupt || ++interrupts > INTERRUPTS_MAX) throw error;
+    }
+  }
   return endBytes - startBytes;
 }
 

@@ -342,3 +342,17 @@ Deno.test("writeFully, readFully: go on after short writes and reads", () => {
   assertEquals([readFully(storage, file, 2, into), latin1Decode(into, 0, 4)], [4, "cdef"]);
   storage.close(file);
 });
+
+Deno.test("writeFully: a signal that comes before the bytes loses none and writes none twice; a disk that only has signals fails", () => {
+  const storage = new MemoryStorage(), file = storage.open("/f", "create");
+  let interrupts = 0;
+  storage.onOperation = (operation, path) => {
+    if (operation === "write" && interrupts++ % 3 < 2) throw new StorageError(operation, path, "EINTR");
+  };
+  assertEquals(writeFully(storage, file, ascii("abc"), 0, 3), 3);
+  storage.onOperation = (operation, path) => {
+    if (operation === "write") throw new StorageError(operation, path, "EINTR");
+  };
+  fails("EINTR", "write", "/f", () => writeFully(storage, file, ascii("d"), 0, 1));
+  assertEquals(text(storage, "/f"), "abc");
+});

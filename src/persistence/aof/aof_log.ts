@@ -43,7 +43,6 @@ const SYNC_EVERY_US = 1_000_000;
 /** While a sync hangs, replies are held back as soon as a write that no sync covered is older (I3, G9). */
 const UNSYNCED_US_MAX = 2_000_000;
 const NEVER = -1;
-const INTERRUPTS_MAX = 100;
 const WRITE_ERROR_LOG_EVERY_MS = 30_000;
 /** Redis holds automatic rewrites back after failures: the first ones are free, then the pause doubles. */
 const FREE_FAILURES = 3;
@@ -266,7 +265,7 @@ export class AofLog {
       if (this.flushSleepUs > 0) blockThread(this.flushSleepUs / 1000);
       if (this.#hasTornTail) this.#cutTornTail();
       if (!this.#isMarked) this.#mark();
-      this.#writeBuffer();
+      writeFully(this.#o.storage, this.#file!, this.#buffer, 0, length);
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
       this.#writeFailed(error);
@@ -281,19 +280,6 @@ export class AofLog {
     this.#o.log("warning", "AOF write error looks solved, Redis can write again.");
     this.writeError = null;
     return null;
-  }
-
-  #writeBuffer(): void {
-    const { storage } = this.#o, file = this.#file!, length = this.#length;
-    for (let written = 0, interrupts = 0; written < length;) {
-      try {
-        written += storage.write(file, this.#buffer, written, length);
-      } catch (error) {
-        // A signal came first: none of this call's bytes were taken.
-        const isInterrupt = error instanceof StorageError && error.code === "EINTR";
-        if (!isInterrupt || ++interrupts > INTERRUPTS_MAX) throw error;
-      }
-    }
   }
 
   /** A part may have been written, more than was reported too: it is cut off, now or before the next try, so that that starts at a command. */
