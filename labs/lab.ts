@@ -1,5 +1,6 @@
 /** `deno task lab [name] [options]`: lists the labs, or runs one. */
 import { fileURLToPath } from "node:url";
+import { nearestOf } from "./kit/arguments.ts";
 
 interface LabEntry {
   readonly folder: string;
@@ -8,6 +9,10 @@ interface LabEntry {
 
 const LABS: Readonly<Record<string, LabEntry>> = {
   cow: { folder: "01_cow", line: "BGSAVE and copy-on-write: why memory doubles for the pages written during a save" },
+  "power-cut": {
+    folder: "02_power_cut",
+    line: "pull the plug: what appendfsync keeps, and what the order of file operations decides",
+  },
 };
 
 function list(): string {
@@ -15,17 +20,13 @@ function list(): string {
   return Object.entries(LABS).map(([name, { line }]) => `  ${name.padEnd(width)}  ${line}`).join("\n");
 }
 
-/** The lab whose name is closest, for a typing mistake. */
-function nearest(name: string): string {
-  const distance = (other: string) => [...new Set(name)].filter((letter) => !other.includes(letter)).length;
-  return Object.keys(LABS).sort((a, b) => distance(a) - distance(b))[0];
-}
-
 const [name, ...rest] = Deno.args;
 if (name === undefined) {
   console.log(`Labs:\n${list()}\n\nRun one with: deno task lab <name> [--help]`);
 } else if (LABS[name] === undefined) {
-  console.error(`There is no lab "${name}". Did you mean "${nearest(name)}"? The labs are:\n${list()}`);
+  console.error(
+    `There is no lab "${name}". Did you mean "${nearestOf(name, Object.keys(LABS))}"? The labs are:\n${list()}`,
+  );
   Deno.exit(2);
 } else {
   const script = fileURLToPath(new URL(`./${LABS[name].folder}/lab.ts`, import.meta.url));

@@ -27,6 +27,8 @@ import { parseCommandLine } from "./server/config/command_line.ts";
 import { Config, enterAnyDirectory } from "./server/config/config.ts";
 import { joinConfigText, loadConfig } from "./server/config/config_loader.ts";
 import { Log } from "./server/log.ts";
+import { Persistence } from "./server/persistence.ts";
+import { Replication } from "./server/replication/replication.ts";
 import { Server } from "./server/server.ts";
 import type { HostSystem } from "./server/system.ts";
 
@@ -38,11 +40,26 @@ export {
   RealClock,
   RealRandomness,
   ReplyError,
+  ReplyParser,
   SeededRandomness,
   TcpNetwork,
 };
 export { encodeCommand };
 export type { Clock, HostSystem, Network, Randomness, Reply, Server, Storage };
+export {
+  type CrashOutcome,
+  type DiskProfile,
+  type Fault,
+  FaultPlan,
+  type FaultRule,
+  type FaultSource,
+  formatTimelineEntry,
+  KILL,
+  SimulatedDisk,
+  type TimelineEntry,
+} from "./io/simulated_disk/mod.ts";
+export { type FileHandle, readWhole, StorageError, writeFully } from "./io/storage.ts";
+export { LoadFailedError } from "./server/loading.ts";
 export { OWNER_NAMES } from "./memory/owner.ts";
 export type { CowSample } from "./memory/cow_tracker.ts";
 
@@ -103,11 +120,19 @@ export class Client {
   }
 }
 
+/** What a process loses, and gets anew when it starts. */
+interface Remade {
+  storage: Storage;
+  persistence: Persistence;
+  replication: Replication;
+  isStopped: boolean;
+}
+
 /** A running server and what drives it. */
 export class Afterimage {
   readonly server: Server;
   readonly #network: Network;
-  readonly #child: SnapshotChild;
+  #child: SnapshotChild;
   exitCode: number | null = null;
 
   constructor(server: Server, network: Network, child: SnapshotChild) {
@@ -142,6 +167,30 @@ export class Afterimage {
   /** Ends at once; nothing more is written or sent. */
   kill(): void {
     this.server.stop(137);
+  }
+
+  /**
+   * Kills it and starts it again on another storage, with these directives changed: what a process loses with its memory is made anew.
+   * For those who start thousands of times: a start takes a fraction of the time and memory that opening a server takes. In process only.
+   * @throws {LoadFailedError}
+   */
+  async restart(storage: Storage, directives: Readonly<Record<string, readonly string[]>> = {}): Promise<void> {
+    this.kill();
+    const { server } = this, remade = server as unknown as Remade, child = new InlineSnapshotChild(storage);
+    server.propagator.sink = null;
+    if (server.memory.cow.live) server.memory.endSnapshot();
+    for (const db of server.keyspace.databases) server.keyspace.empty(db, false);
+    for (const [name, words] of Object.entries(directives)) {
+      const reason = server.config.assignFromLine(name, [...words], false);
+      if (reason !== null) throw new Error(`Cannot restart with ${name} ${words.join(" ")}: ${reason}`);
+    }
+    remade.isStopped = false, remade.storage = storage;
+    remade.replication = new Replication(server);
+    remade.persistence = new Persistence(server, () => child);
+    this.#child = child, this.exitCode = null;
+    this.#network.listenTcp("", 0, server);
+    await server.persistence.start();
+    server.updateGates();
   }
 }
 

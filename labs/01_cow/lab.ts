@@ -6,7 +6,7 @@ import { setImmediate } from "node:timers";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { type Afterimage, type Client, DiskStorage, openServer, OWNER_NAMES, ReplyError } from "../../src/mod.ts";
-import { ask, bars, mib, Progress, table } from "../kit/terminal.ts";
+import { ask, bars, mib, onInterrupt, Progress, table } from "../kit/terminal.ts";
 import { BATCH, ELEMENTS, VALUE_TYPES, WriteLoad } from "../kit/write_load.ts";
 import { cells, conclusions, dataSet, HEADINGS, report, type Row, structureTable, typeTable } from "./findings.ts";
 import { type Options, options } from "./options.ts";
@@ -123,7 +123,7 @@ async function measure(
 
 async function run(o: Options): Promise<Row[]> {
   const dir = mkdtempSync(`${tmpdir()}/afterimage-cow-`),
-    progress = new Progress(),
+    progress = new Progress(o.json),
     say = o.json ? () => {} : console.log;
   const redis = await openServer({
     directives: ["--save", "", "--dir", dir, "--page-size", String(o.pageBytes), "--rdbcompression", "no"],
@@ -133,25 +133,21 @@ async function run(o: Options): Promise<Row[]> {
     redis.kill();
     rmSync(dir, { recursive: true, force: true });
   };
-  Deno.addSignalListener("SIGINT", () => {
-    cleanUp();
-    Deno.exit(130);
-  });
+  onInterrupt(cleanUp);
   try {
     const client = redis.connect(), loads = new Loads(redis, client, o);
     for (let first = 0; first < loads.keysEach; first += BATCH) {
       loads.fill(first);
       if (first % (BATCH * 16) === 0) {
-        if (!o.json) progress.update("loading", first / loads.keysEach);
+        progress.update("loading", first / loads.keysEach);
         await nextTurn();
       }
     }
     progress.clear();
     say(`Loaded ${dataSet(o)}: ${mib(redis.server.memory.dataBytes)} MiB in pages of ${o.pageBytes} bytes.\n`);
-    const rows: Row[] = [], silent = new Progress();
-    if (o.json) silent.update = () => {};
+    const rows: Row[] = [];
     for (const hotPercent of o.hotPercent) {
-      rows.push(await measure(redis, client, loads, hotPercent, o, o.json ? silent : progress));
+      rows.push(await measure(redis, client, loads, hotPercent, o, progress));
     }
     progress.clear();
     return rows;

@@ -1,5 +1,5 @@
 /** The options of lab 01, checked. */
-import { parseArgs } from "@std/cli";
+import { LabArguments } from "../kit/arguments.ts";
 import { BATCH, ELEMENTS, VALUE_TYPES, type ValueType } from "../kit/write_load.ts";
 
 const USAGE = `deno task lab cow [options]
@@ -35,47 +35,23 @@ const DEFAULTS = {
 /** Every type gets at least this many elements. */
 const KEYS_MIN = BATCH * ELEMENTS * VALUE_TYPES.length;
 
-function fail(message: string): never {
-  console.error(`${message}\n\n${USAGE}`);
-  Deno.exit(2);
-}
-
 /** Reads the command line; prints what is wrong and exits with 2. */
 export function options(): Options {
-  const args = parseArgs(Deno.args, {
-    boolean: ["json", "help"],
-    string: ["hot", "type"],
-    default: DEFAULTS,
-    unknown: (arg, name) => {
-      if (name === undefined) fail(`Unexpected argument "${arg}"`);
-      if (!(name in DEFAULTS)) fail(`Unknown option "${arg}"`);
-    },
-  });
-  if (args.help === true) {
-    console.log(USAGE);
-    Deno.exit(0);
-  }
-  const number = (name: string, min: number, max: number) => {
-    const value = args[name];
-    return typeof value === "number" && value >= min && value <= max
-      ? value
-      : fail(`--${name} takes a number from ${min} to ${max}`);
-  };
-  const hotPercent = String(args.hot).split(",").map(Number);
+  const args = new LabArguments({ usage: USAGE, defaults: DEFAULTS, flags: ["json"] });
+  const hotPercent = args.text("hot").split(",").map(Number);
   if (hotPercent.some((percent) => !(percent > 0 && percent <= 100))) {
-    fail("--hot takes percentages above 0, up to 100, with commas between");
+    args.fail("--hot takes percentages above 0, up to 100, with commas between");
   }
-  const pageBytes = number("page-size", 512, 2 ** 21);
-  if ((pageBytes & (pageBytes - 1)) !== 0) fail("--page-size takes a power of two");
-  const type = [...VALUE_TYPES, "mix" as const].find((one) => one === args.type) ??
-    fail(`--type takes ${VALUE_TYPES.join(", ")} or mix, not "${args.type}"`);
+  const pageBytes = args.number("page-size", 512, 2 ** 21);
+  if ((pageBytes & (pageBytes - 1)) !== 0) args.fail("--page-size takes a power of two");
+  const type = args.choice("type", [...VALUE_TYPES, "mix" as const]);
   return {
     type,
-    keys: Math.floor(number("keys", type === "string" ? BATCH : KEYS_MIN, 1e8)),
-    valueBytes: Math.floor(number("value-bytes", 1, 1e6)),
+    keys: Math.floor(args.number("keys", type === "string" ? BATCH : KEYS_MIN, 1e8)),
+    valueBytes: Math.floor(args.number("value-bytes", 1, 1e6)),
     hotPercent,
-    seconds: number("seconds", 0.1, 60),
+    seconds: args.number("seconds", 0.1, 60),
     pageBytes,
-    json: args.json === true,
+    json: args.flag("json"),
   };
 }

@@ -8,14 +8,19 @@ import { writeFileSync } from "node:fs";
 export const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"] as const;
 
 const STYLE = `
-:root { color-scheme: light dark; --text: #1c1c1e; --soft: #5c5c62; --page: #ffffff; --line: #d8d8dc; }
-@media (prefers-color-scheme: dark) { :root { --text: #ececf0; --soft: #a4a4ac; --page: #17171a; --line: #3a3a40; } }
+:root { color-scheme: light dark; --text: #1c1c1e; --soft: #5c5c62; --page: #ffffff; --line: #d8d8dc; --bad: #a84300; --good: #00604a; }
+@media (prefers-color-scheme: dark) { :root { --text: #ececf0; --soft: #a4a4ac; --page: #17171a; --line: #3a3a40; --bad: #ff9a4d; --good: #4fd6ae; } }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--text); background: var(--page); max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2rem; } p { max-width: 46rem; } .soft { color: var(--soft); }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .3rem .8rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
 table.text :is(th, td):last-child { text-align: left; }
 .scroll > svg, .scroll > figure > svg { min-width: 38rem; } figure { margin: 0; }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 0 2rem; }
+.card { border-top: 1px solid var(--line); margin-top: 1.5rem; } .card h3 { margin-bottom: .2rem; } .card h4 { margin: .6rem 0 0; }
+.card p { margin: .3rem 0; } .bad { color: var(--bad); font-weight: 600; } .good { color: var(--good); font-weight: 600; }
+details { margin: .6rem 0; } summary { cursor: pointer; } details table { font-size: .85rem; } details :is(th, td) { padding: .15rem .5rem; }
+table.operations :is(th, td):nth-child(n + 2):nth-child(-n + 3) { text-align: left; }
 svg { max-width: 100%; height: auto; background: none !important; color: var(--text); }
 `;
 
@@ -33,14 +38,25 @@ export interface ReportTable {
   readonly rows: readonly (readonly string[])[];
 }
 
+/** What a lab draws itself, as HTML. */
+export interface Section {
+  readonly title: string;
+  readonly note: string;
+  readonly html: string;
+}
+
 export interface Report {
   readonly title: string;
   readonly introduction: string;
+  /** Charts that come first, before the table. */
+  readonly opening?: readonly Chart[];
   readonly headings: readonly string[];
   readonly rows: readonly (readonly string[])[];
   /** Shown after the charts. */
   readonly tables: readonly ReportTable[];
   readonly charts: readonly Chart[];
+  /** Shown last. */
+  readonly sections?: readonly Section[];
   readonly conclusions: readonly string[];
   readonly setting: string;
 }
@@ -53,29 +69,36 @@ export function writeReport(name: string, report: Report): string {
   return path;
 }
 
-function tableOf(headings: readonly string[], rows: readonly (readonly string[])[], lastIsText = false): string {
-  const cells = (tag: string, row: readonly string[]) => row.map((cell) => `<${tag}>${escape(cell)}</${tag}>`).join("");
+export function tableOf(headings: readonly string[], rows: readonly (readonly string[])[], lastIsText = false): string {
+  const cells = (tag: string, row: readonly string[]) =>
+    row.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join("");
   return `<div class="scroll"><table${lastIsText ? ' class="text"' : ""}><thead><tr>${
     cells("th", headings)
   }</tr></thead><tbody>
 ${rows.map((row) => `<tr>${cells("td", row)}</tr>`).join("\n")}</tbody></table></div>`;
 }
 
+function heading(title: string, note: string): string {
+  return `<h2>${escapeHtml(title)}</h2><p class="soft">${escapeHtml(note)}</p>`;
+}
+
+function chartOf({ title, note, options }: Chart): string {
+  return `${heading(title, note)}<div class="scroll">${draw(options)}</div>`;
+}
+
 function page(report: Report): string {
-  const charts = report.charts.map(({ title, note, options }) => {
-    return `<h2>${escape(title)}</h2><p class="soft">${escape(note)}</p><div class="scroll">${draw(options)}</div>`;
-  });
+  const titled = ({ title, headings, rows, lastIsText }: ReportTable) =>
+    `<h2>${escapeHtml(title)}</h2>${tableOf(headings, rows, lastIsText)}`;
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escape(report.title)}</title><style>${STYLE}</style></head><body><main><h1>${escape(report.title)}</h1>
-<p>${escape(report.introduction)}</p>${tableOf(report.headings, report.rows)}
-<h2>What to see</h2>${report.conclusions.map((text) => `<p>${escape(text)}</p>`).join("\n")}
-${charts.join("\n")}
-${
-    report.tables.map((one) => `<h2>${escape(one.title)}</h2>${tableOf(one.headings, one.rows, one.lastIsText)}`).join(
-      "\n",
-    )
-  }
-<p class="soft">${escape(report.setting)}</p></main></body></html>\n`;
+<title>${escapeHtml(report.title)}</title><style>${STYLE}</style></head><body><main><h1>${escapeHtml(report.title)}</h1>
+<p>${escapeHtml(report.introduction)}</p>
+${(report.opening ?? []).map(chartOf).join("\n")}
+${tableOf(report.headings, report.rows)}
+<h2>What to see</h2>${report.conclusions.map((text) => `<p>${escapeHtml(text)}</p>`).join("\n")}
+${report.charts.map(chartOf).join("\n")}
+${report.tables.map(titled).join("\n")}
+${(report.sections ?? []).map(({ title, note, html }) => heading(title, note) + html).join("\n")}
+<p class="soft">${escapeHtml(report.setting)}</p></main></body></html>\n`;
 }
 
 function draw(options: Plot.PlotOptions): string {
@@ -92,6 +115,6 @@ function draw(options: Plot.PlotOptions): string {
   }).outerHTML;
 }
 
-function escape(text: string): string {
+export function escapeHtml(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }

@@ -2,6 +2,7 @@
 
 const encoder = new TextEncoder();
 const BAR_WIDTH = 28;
+const COLUMNS = 80, READABLE_COLUMNS = 100;
 
 export const isTerminal: boolean = Deno.stdout.isTerminal();
 
@@ -9,12 +10,42 @@ function write(text: string): void {
   Deno.stdout.writeSync(encoder.encode(text));
 }
 
-/** A progress bar that redraws itself; without a terminal it prints each label once. */
+/** Columns of the terminal; 80 when it is none. */
+export function columns(): number {
+  return isTerminal ? Deno.consoleSize().columns : COLUMNS;
+}
+
+/** Text in lines that fit the terminal, and are not too long to read. */
+export function wrapped(text: string, width = Math.min(columns(), READABLE_COLUMNS)): string {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines.join("\n");
+}
+
+/** Ctrl-C: cleans up, and ends with the code that shells expect. */
+export function onInterrupt(cleanUp: () => void): void {
+  Deno.addSignalListener("SIGINT", () => {
+    cleanUp();
+    Deno.exit(130);
+  });
+}
+
+/** A progress bar that redraws itself; without a terminal it prints each label once, and nothing when it is silent. */
 export class Progress {
   #label = "";
   #lastMs = 0;
+  readonly #isSilent: boolean;
+
+  constructor(isSilent = false) {
+    this.#isSilent = isSilent;
+  }
 
   update(label: string, share: number, note = ""): void {
+    if (this.#isSilent) return;
     if (!isTerminal) {
       if (label !== this.#label) console.log(`${label} …`);
       this.#label = label;
@@ -28,7 +59,7 @@ export class Progress {
   }
 
   clear(): void {
-    if (isTerminal) write("\r\x1b[K");
+    if (isTerminal && !this.#isSilent) write("\r\x1b[K");
     this.#label = "";
   }
 }
