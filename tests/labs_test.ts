@@ -66,3 +66,73 @@ Deno.test("lab: an unknown lab or option says what there is, and exits with 2", 
   assertStringIncludes(unknownOption.err, "--kesy");
   assertStringIncludes(badValue.err, "power of two");
 });
+
+const POWER_CUT = ["power-cut", "--seed", "7", "--quick", "--json"];
+
+Deno.test("lab power-cut: always loses nothing, everysec at most two seconds, a kill only what no file holds", async () => {
+  const { code, out, err } = await lab(...POWER_CUT, "--during", "rewrite", "--multi", "3");
+  assertEquals(code, 0, err);
+  const { policies, cut } = JSON.parse(out);
+  const [always, everysec, no, rdb] = policies;
+  assertEquals(policies.map((row: { policy: string }) => row.policy), ["always", "everysec", "no", "rdb"]);
+  assertEquals([always.lost, always.lostAsDrawn, always.windowMaxMs], [0, 0, 0]);
+  assert(everysec.lost > 0 && everysec.windowMaxMs <= 2000, `everysec: ${everysec.lost} in ${everysec.windowMaxMs} ms`);
+  assert(no.windowMaxMs > everysec.windowMaxMs && no.lost > everysec.lost);
+  assertEquals([always.lostByKill, everysec.lostByKill, no.lostByKill], [0, 0, 0]);
+  assert(rdb.lostByKill > 0 && rdb.lost === rdb.lostByKill);
+  for (const row of policies) assertEquals(row.broken, 0, row.policy);
+  assertEquals(cut.kill.lost, 0);
+  assertEquals(
+    cut.powerCut.recovered.length,
+    cut.powerCut.durable,
+    "the worst disk keeps what was durable and no more",
+  );
+});
+
+Deno.test("lab power-cut: Redis's order shows each gap, this server's none, and the real one does the same on the files", async () => {
+  const { code, out, err } = await lab(...POWER_CUT, "--cuts", "1");
+  assertEquals(code, 0, err);
+  const { gaps } = JSON.parse(out);
+  const shown = Object.fromEntries(
+    gaps.map((
+      { gap, redis: { example } }: { gap: string; redis: { example: { verdict: string; secondVerdict: string } } },
+    ) => [
+      gap,
+      [example.verdict, example.secondVerdict],
+    ]),
+  );
+  assertEquals(shown, {
+    G1: ["refused", "refused"],
+    G2: ["refused", "refused"],
+    G3: ["refused", "wrong"],
+    G4: ["refused", "refused"],
+    G5: ["wrong", null],
+    G6: ["lost", null],
+    G8: ["wrong", null],
+  });
+  for (const { gap, ours, realRedis } of gaps) {
+    assert(ours.images > 5, `${gap}: ${ours.images} images`);
+    assertEquals([ours.bad, ours.example], [0, null], gap);
+    if (realRedis?.version === "7.0.15") assert(realRedis.isReproduced, gap);
+  }
+});
+
+Deno.test("lab power-cut: the same seed gives the same figures", async () => {
+  const args = [...POWER_CUT, "--cuts", "3", "--policy", "no"], [one, two] = [await lab(...args), await lab(...args)];
+  assertEquals(one.code, 0, one.err);
+  assertEquals(one.out, two.out);
+});
+
+Deno.test("lab power-cut: an option or value that makes no sense is named, with what there is", async () => {
+  const option = await lab("power-cut", "--polcy", "no"),
+    policy = await lab("power-cut", "--policy", "sometimes"),
+    save = await lab("power-cut", "--save", "often"),
+    at = await lab("power-cut", "--at", "9000"),
+    seed = await lab("power-cut", "--seed", "x");
+  assertEquals([option.code, policy.code, save.code, at.code, seed.code], [2, 2, 2, 2, 2]);
+  assertStringIncludes(option.err, 'Did you mean "--policy"?');
+  assertStringIncludes(policy.err, 'takes always, everysec, no or rdb, not "sometimes"');
+  assertStringIncludes(save.err, "--save takes seconds and changes");
+  assertStringIncludes(at.err, "--at takes a number from 1 to 4000");
+  assertStringIncludes(seed.err, "--seed takes a number");
+});

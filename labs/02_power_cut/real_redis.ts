@@ -92,26 +92,28 @@ export class RealRedis {
   }
 }
 
-/** One command on a connection of its own; null when nobody listens yet, or it still loads. */
+/** One command on a connection of its own; null when nobody listens yet, it still loads, or it has just ended. */
 async function ask(socket: string, words: readonly string[]): Promise<Reply | null> {
-  let connection: Deno.UnixConn;
   try {
-    connection = await Deno.connect({ transport: "unix", path: socket });
-  } catch {
-    return null;
-  }
-  const parser = new ReplyParser(), bytes = new Uint8Array(1 << 16);
-  try {
+    using connection = await Deno.connect({ transport: "unix", path: socket });
     await connection.write(encodeCommand(words));
-    for (;;) {
-      const read = await connection.read(bytes);
-      if (read === null) return null;
-      parser.push(bytes.slice(0, read), read);
-      const reply = parser.next();
-      if (reply !== undefined) return reply instanceof ReplyError ? null : reply;
-    }
-  } finally {
-    connection.close();
+    const reply = await replyFrom(connection);
+    return reply instanceof ReplyError ? null : reply;
+  } catch (error) {
+    const { NotFound, ConnectionRefused, ConnectionReset, BrokenPipe } = Deno.errors;
+    if ([NotFound, ConnectionRefused, ConnectionReset, BrokenPipe].some((kind) => error instanceof kind)) return null;
+    throw error;
+  }
+}
+
+async function replyFrom(connection: Deno.UnixConn): Promise<Reply | null> {
+  const parser = new ReplyParser(), bytes = new Uint8Array(1 << 16);
+  for (;;) {
+    const read = await connection.read(bytes);
+    if (read === null) return null;
+    parser.push(bytes.slice(0, read), read);
+    const reply = parser.next();
+    if (reply !== undefined) return reply;
   }
 }
 

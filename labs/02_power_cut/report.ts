@@ -10,6 +10,7 @@ import {
   OPERATION_HEADINGS,
   operationRows,
   POLICY_HEADINGS,
+  POLICY_NOTE,
   policyCells,
   realText,
   tallyText,
@@ -21,8 +22,12 @@ import {
 import type { SubjectResult } from "./gaps.ts";
 import { POLICIES, type PolicyRow, type Schedule } from "./power_cut.ts";
 
-const [BLUE, ORANGE, , PURPLE] = COLOURS;
-const UNANSWERED = "lost, but never acknowledged";
+const FATES = ["recovered", "lost, though acknowledged", "lost, never acknowledged"] as const;
+const FATE_COLOURS: Readonly<Record<(typeof FATES)[number], string>> = {
+  [FATES[0]]: COLOURS[0],
+  [FATES[1]]: COLOURS[1],
+  [FATES[2]]: COLOURS[3],
+};
 
 export function describe(
   { policy, rate, multi, during, syncMs, runMs, saveSeconds, saveChanges, seed }: Schedule,
@@ -42,7 +47,7 @@ function timelineChart(one: TwoCuts): Chart {
   const isPast = (ms: number | null) => ms !== null && ms < atMs;
   const data = writes.flatMap(({ sentMs, acknowledgedMs, durableMs }, number) => {
     if (sentMs >= atMs) return [];
-    const fate = found.has(number) ? "recovered" : isPast(acknowledgedMs) ? "lost, though acknowledged" : UNANSWERED;
+    const fate = FATES[found.has(number) ? 0 : isPast(acknowledgedMs) ? 1 : 2];
     return [{
       number,
       fate,
@@ -50,6 +55,7 @@ function timelineChart(one: TwoCuts): Chart {
       toMs: isPast(durableMs) ? durableMs! : atMs,
     }];
   });
+  const domain = FATES.filter((fate) => data.some((one) => one.fate === fate));
   return {
     title: `The plug is pulled at ${thousands(atMs)} ms`,
     note:
@@ -59,11 +65,7 @@ function timelineChart(one: TwoCuts): Chart {
       height: 420,
       x: { label: "ms since the start", labelOffset: 42, domain: [0, atMs], nice: true },
       y: { label: "write", grid: true, reverse: true },
-      color: {
-        domain: ["recovered", "lost, though acknowledged", UNANSWERED],
-        range: [BLUE, ORANGE, PURPLE],
-        legend: true,
-      },
+      color: { domain, range: domain.map((fate) => FATE_COLOURS[fate]), legend: true },
       marks: [
         ruleY(data, { y: "number", x1: "fromMs", x2: "toMs", stroke: "fate", strokeWidth: 1.2, strokeOpacity: 0.7 }),
         dot(data, { x: "fromMs", y: "number", fill: "fate", r: 2.2 }),
@@ -135,10 +137,14 @@ function card(finding: GapFinding, version: string | null): string {
     ], redis)
   }${
     side("This server", isFree ? "✓ starts, and all that was vouched for is there" : "✗ is not free of it", isFree, [
-      `${scenario.ours}.`,
+      `${capitalized(scenario.ours)}.`,
       `${tallyText(ours.tally)}.`,
     ], ours)
   }</div></div>`;
+}
+
+function capitalized(text: string): string {
+  return text[0].toUpperCase() + text.slice(1);
 }
 
 function gapSection(gaps: readonly GapFinding[], version: string | null): Section {
@@ -168,6 +174,7 @@ export function report(
       } The server is the real one, in process, on a simulated disk that loses what was not synced: ` +
       "all of it, none of it, or any sectors in between.",
     opening: [timelineChart(one)],
+    heading: { title: `Each policy, cut ${rows[0].cuts} times`, note: POLICY_NOTE },
     headings: POLICY_HEADINGS,
     rows: rows.map(policyCells),
     conclusions: seen,

@@ -15,7 +15,7 @@ h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2rem; } p { max-w
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .3rem .8rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
 table.text :is(th, td):last-child { text-align: left; }
-.scroll > svg, .scroll > figure > svg { min-width: 38rem; } figure { margin: 0; }
+.scroll > svg, .scroll > figure > svg { min-width: 38rem; } figure { margin: 0; } figure > div { font-size: 13px !important; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 0 2rem; }
 .card { border-top: 1px solid var(--line); margin-top: 1.5rem; } .card h3 { margin-bottom: .2rem; } .card h4 { margin: .6rem 0 0; }
 .card p { margin: .3rem 0; } .bad { color: var(--bad); font-weight: 600; } .good { color: var(--good); font-weight: 600; }
@@ -48,8 +48,9 @@ export interface Section {
 export interface Report {
   readonly title: string;
   readonly introduction: string;
-  /** Charts that come first, before the table. */
+  /** Charts that come first, before the table; then it needs a heading. */
   readonly opening?: readonly Chart[];
+  readonly heading?: { readonly title: string; readonly note: string };
   readonly headings: readonly string[];
   readonly rows: readonly (readonly string[])[];
   /** Shown after the charts. */
@@ -93,6 +94,7 @@ function page(report: Report): string {
 <title>${escapeHtml(report.title)}</title><style>${STYLE}</style></head><body><main><h1>${escapeHtml(report.title)}</h1>
 <p>${escapeHtml(report.introduction)}</p>
 ${(report.opening ?? []).map(chartOf).join("\n")}
+${report.heading === undefined ? "" : heading(report.heading.title, report.heading.note)}
 ${tableOf(report.headings, report.rows)}
 <h2>What to see</h2>${report.conclusions.map((text) => `<p>${escapeHtml(text)}</p>`).join("\n")}
 ${report.charts.map(chartOf).join("\n")}
@@ -109,6 +111,7 @@ function draw(options: Plot.PlotOptions): string {
     width: 860,
     height: 320,
     marginLeft: 70,
+    marginBottom: 50,
     style,
     ...options,
     document,
