@@ -215,7 +215,7 @@ export function replicationCommands(server: Server): Handlers {
     if (replication.isReplica) return ctx.reply.error(NO_WAITAOF_ON_REPLICA);
     if (local > 0 && server.persistence.aof.state === "off") return ctx.reply.error(NO_LOG_TO_WAIT_FOR);
     const { logPosition, streamOffset } = clientOf(ctx);
-    replication.durabilityWaits.begin(
+    server.replication.durabilityWaits.begin(
       ctx,
       { local, replicas: wanted, position: logPosition, offset: streamOffset },
       timeoutMs,

@@ -141,21 +141,24 @@ export class SimulatedProcess {
     return this.#child!.step();
   }
 
-  /** Starts, and says what was found. With `always`: what is acknowledged after the start must be durable. */
-  async recover(disk: SimulatedDisk, mode: Mode, isDisturbed = false): Promise<Recovered> {
-    const found = foundOnDisk(disk), before = disk.fork();
+  /**
+   * Starts, and says what was found. With `always`: what is acknowledged after the start must be durable.
+   * @param before the disk as it was, for what a start must not do; null when the disk will fail it
+   */
+  async recover(disk: SimulatedDisk, mode: Mode, before: SimulatedDisk | null): Promise<Recovered> {
+    const found = foundOnDisk(disk);
     // Files tell when they were made.
     this.clock.setUnixTimeMs(START_MS);
     try {
       await this.start(disk, mode, "always");
     } catch (error) {
       if (!(error instanceof LoadFailedError)) throw error;
-      return { digest: "", refusal: error.message, found, broken: isDisturbed ? null : brokenByRefusal(before, disk) };
+      return { digest: "", refusal: error.message, found, broken: before && brokenByRefusal(before, disk) };
     }
     const digest = digestOf(this.connect());
     // What is removed in the background is gone after a few turns.
     for (let i = 0; i < BACKGROUND_TURNS; i++) await Promise.resolve();
-    return { digest, refusal: null, found, broken: isDisturbed ? null : leftOver(disk, this.persistence.aof) };
+    return { digest, refusal: null, found, broken: before && leftOver(disk, this.persistence.aof) };
   }
 }
 

@@ -19,9 +19,9 @@ import {
   type DiskProfile,
   FaultPlan,
   type FaultRule,
-  formatTimelineEntry,
   KILL,
   SimulatedDisk,
+  type TimelineEntry,
 } from "../../../src/io/simulated_disk/mod.ts";
 import { Coverage } from "./coverage.ts";
 import { damaged, judgeDamaged } from "./damage.ts";
@@ -45,8 +45,12 @@ export interface Violation {
   readonly scenario: Scenario;
   readonly invariant: string;
   readonly text: string;
-  /** Operations, what was durable, what became of the rest. */
-  readonly timeline: readonly string[];
+  /** Operations, and what of them was durable. */
+  readonly timeline: readonly TimelineEntry[];
+  /** How it ended; null when the run itself went wrong. */
+  readonly end: "the process is killed" | "the power is cut" | null;
+  /** What became of what was not durable. */
+  readonly fates: readonly string[];
 }
 
 export interface Counts {
@@ -62,6 +66,20 @@ export interface Counts {
   damaged: number;
   refusedAfterFault: number;
   violations: number;
+}
+
+export function noCounts(): Counts {
+  return {
+    runs: 0,
+    points: 0,
+    outcomes: 0,
+    unique: 0,
+    uniqueAtDepth2: 0,
+    uniqueAfterFaultyStart: 0,
+    damaged: 0,
+    refusedAfterFault: 0,
+    violations: 0,
+  };
 }
 
 export interface Shard {
@@ -98,17 +116,7 @@ const MIX = 0x9e3779b1;
 const WHOLE: Shard = { index: 0, count: 1 };
 
 export class Explorer {
-  readonly counts: Counts = {
-    runs: 0,
-    points: 0,
-    outcomes: 0,
-    unique: 0,
-    uniqueAtDepth2: 0,
-    uniqueAfterFaultyStart: 0,
-    damaged: 0,
-    refusedAfterFault: 0,
-    violations: 0,
-  };
+  readonly counts: Counts = noCounts();
   /** The first of each kind. */
   readonly violations: Violation[] = [];
   readonly coverage = new Coverage();
@@ -190,7 +198,7 @@ export class Explorer {
     const next: (() => Promise<void>)[] = [];
     let recovered = table.get(key, high);
     if (recovered === undefined) {
-      recovered = await this.#process.recover(image.fork(), promised.mode);
+      recovered = await this.#process.recover(image.fork(), promised.mode, image);
       table.add(key, high, recovered, isOwn);
       if (isOwn) this.#count(place);
     }
@@ -250,7 +258,7 @@ export class Explorer {
     let now = image.crashStates().effects.length > 0 ? promised : second;
     const keep = (next: DiskOperation | null) => points.push({ disk: disk.fork(), promised: now, next });
     disk.onOperation = keep;
-    await process.recover(disk, mode);
+    await process.recover(disk, mode, image);
     now = { ...second, highest: 1 };
     if (mode !== "aof") return points;
     const client = process.connect();
@@ -280,8 +288,9 @@ export class Explorer {
     };
     disk.faults = new FaultPlan([rule]);
     disk.onStall = (ms) => process.clock.advance(ms);
-    disk.onOperation = (operation) => operation.number >= rule.number! && keep(operation);
-    const found = await process.recover(disk, promised.mode, true);
+    // What the fault did shows right after it, and at the end.
+    disk.onOperation = (operation) => operation.number === rule.number! + 1 && keep(operation);
+    const found = await process.recover(disk, promised.mode, null);
     disk.onOperation = () => {};
     keep(null);
     if (found.refusal !== null || found.digest === recovered.digest) return points;
@@ -299,12 +308,12 @@ export class Explorer {
     if (states.profile === "kill" || promised.mayRefuse) return;
     const image = point.disk.afterCrash(nothingElse), { low, high } = image.hash();
     if (!this.#isOwn(high) || ((low >>> 12) % this.#o.damageEvery) !== 0) return;
-    const sound = await this.#process.recover(image.fork(), promised.mode);
+    const sound = await this.#process.recover(image.fork(), promised.mode, image);
     if (sound.refusal !== null) return;
     for (const one of damaged(image, this.#process.persistence.aof.manifest, promised.mode, low >>> 4)) {
-      const disk = one.disk.fork(), found = await this.#process.recover(disk, promised.mode);
+      const disk = one.disk.fork(), found = await this.#process.recover(disk, promised.mode, one.disk);
       this.counts.damaged++;
-      const again = found.refusal === null ? found : await this.#process.recover(disk, promised.mode);
+      const again = found.refusal === null ? found : await this.#process.recover(disk, promised.mode, one.disk);
       const broken = judgeDamaged(one, sound, found, again);
       if (broken !== null) return this.#found(scenario, broken, point.disk, nothingElse, [one.what]);
     }
@@ -323,15 +332,8 @@ export class Explorer {
     const kind = `${invariant} ${isTorn} ${text.replace(/\(.*\)/, "").replace(/[0-9]+/g, "n")} ${scenario.profile}`;
     if (this.#kinds.has(kind) || this.violations.length >= VIOLATIONS_KEPT_MAX) return;
     this.#kinds.add(kind);
-    const cut = outcome === null
-      ? []
-      : [outcome === KILL ? "-- the process is killed" : "-- the power is cut", ...fates];
-    this.violations.push({
-      scenario,
-      invariant,
-      text,
-      timeline: [...disk.timeline().map(formatTimelineEntry), ...cut],
-    });
+    const end = outcome === null ? null : outcome === KILL ? "the process is killed" : "the power is cut";
+    this.violations.push({ scenario, invariant, text, timeline: disk.timeline(), end, fates });
   }
 }
 

@@ -1,7 +1,10 @@
 /** The explorer itself: it finds nothing where nothing is wrong, finds what is, and does the same each time. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type Fault, type FaultRule, USUAL_GEOMETRY } from "../../../src/io/simulated_disk/mod.ts";
-import { Explorer, type Scenario } from "./explorer.ts";
+import { argumentsOfJob, parseArguments } from "./arguments.ts";
+import { Coverage, emptyCells } from "./coverage.ts";
+import { Explorer, type Scenario, type Shard } from "./explorer.ts";
+import { timelinePage } from "./html_timeline.ts";
 import { SMALL_GEOMETRY } from "./plan.ts";
 import { shrink } from "./shrink.ts";
 import { StateTable } from "./state_table.ts";
@@ -79,9 +82,8 @@ Deno.test("a violation is shrunk to the steps that matter, and says what happene
   await explorer.explore(scenario("writes", { faults }), never);
   const smallest = await shrink(explorer, explorer.violations.find((one) => one.invariant === "I2")!);
   assertEquals(smallest.scenario.workload.steps.map((step) => step.do), ["unit"]);
-  assert(
-    smallest.timeline.includes("-- the power is cut") && smallest.timeline.some((line) => line.endsWith(": lost")),
-  );
+  assertEquals(smallest.end, "the power is cut");
+  assert(smallest.fates.some((fate) => fate.endsWith(": lost")));
 });
 
 Deno.test("the same scenarios give the same states and outcomes", async () => {
@@ -91,6 +93,65 @@ Deno.test("the same scenarios give the same states and outcomes", async () => {
     return { ...explorer.counts, coverage: explorer.coverage.points };
   };
   assertEquals(await run(), await run());
+});
+
+Deno.test("two shards together visit the images that one explorer visits, and none of them twice", async () => {
+  const visited = async (shard: Shard) => {
+    const explorer = await Explorer.open({ ...OPTIONS, depthMax: 3, deeperEvery: 3, shard });
+    for (const policy of ["always", "everysec"] as const) {
+      for (const name of ["a rewrite", "kills"]) await explorer.explore(scenario(name, { policy }), never);
+    }
+    return [...explorer.visited()];
+  };
+  const [whole, first, second] = [
+    await visited({ index: 0, count: 1 }),
+    await visited({ index: 0, count: 2 }),
+    await visited({ index: 1, count: 2 }),
+  ];
+  assertEquals([...first, ...second].sort(), whole.sort());
+  assert(Math.min(first.length, second.length) > whole.length / 3, `${first.length} and ${second.length}`);
+});
+
+Deno.test("arguments that make no sense are refused with what is wrong", () => {
+  const refusals: [string[], RegExp][] = [
+    [["--sede", "1"], /Unknown argument "--sede"/],
+    [["--minutes", "0"], /--minutes is "0"/],
+    [["--profile", "ntfs"], /must be one of kill, ext4, strict, all/],
+    [["--shard", "2/2"], /--shard is "2\/2"/],
+    [["--jobs", "many"], /--jobs is "many"/],
+    [["--only", "25"], /--only is "25"/],
+    [["--scenario", "{}"], /copy it whole/],
+  ];
+  for (const [words, what] of refusals) {
+    const error = assertThrows(() => parseArguments(words, 2), RangeError);
+    assert(what.test(error.message), error.message);
+  }
+});
+
+Deno.test("parts of a shard have numbers of their own", () => {
+  const options = parseArguments(["--shard", "1/3", "--jobs", "2"], 8);
+  const parts = [0, 1].map((index) => parseArguments(argumentsOfJob(options, index), 8).shard);
+  assertEquals(parts, [{ index: 1, count: 6 }, { index: 4, count: 6 }]);
+});
+
+Deno.test("a timeline as HTML names what broke and how to see it again, and nothing in it is markup by accident", async () => {
+  const explorer = await Explorer.open(OPTIONS), options = parseArguments(["--seed", "7"], 1);
+  await explorer.explore(scenario("writes", { faults: BUGS[0][3] }), never);
+  const [violation] = explorer.violations, page = timelinePage({ ...violation, text: "<b>" }, options);
+  assert(page.includes("&lt;b&gt;") && !page.includes("<b>"));
+  assert(page.includes("deno task crash --seed 7 --scenario") && page.includes("prefers-color-scheme: dark"));
+  assert(page.includes(`${violation.invariant} broken`) && page.includes("◐ not durable yet"));
+});
+
+Deno.test("coverage: what is possible and was not reached is named, and tables add up", () => {
+  const coverage = new Coverage(), pairs = allPairs().map((workload) => ({ ...scenario("writes"), workload }));
+  const missing = emptyCells(coverage);
+  assert(missing.includes("write EINTR sticky") && missing.includes("save, then restart"));
+  assert(!missing.some((name) => name.startsWith("rename short")), "a rename cannot be short");
+  for (const pair of pairs) coverage.ran(pair, [], 3);
+  coverage.addAll(coverage);
+  assertEquals(coverage.pairs["save, then restart"], { runs: 2, states: 6 });
+  assertEquals(emptyCells(coverage).some((name) => name.includes("then")), false);
 });
 
 Deno.test("workloads: all pairs of verbs; drawn ones follow from what is drawn", () => {

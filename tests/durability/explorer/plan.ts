@@ -1,6 +1,7 @@
 /**
- * What the explorer runs, in order: the canonical workloads without faults, all pairs of verbs, each operation of the canonical workloads
- * failing in each way it can, then workloads and faults drawn from the seed, without end. The last three take turns.
+ * What the explorer runs. First some of the canonical workloads, without faults; then take turns: each kind of operation failing in each way
+ * it can, all pairs of verbs, the other canonical workloads, workloads and faults drawn from the seed, without end; and when it is known
+ * what the canonical workloads do, each of their operations failing in each way.
  */
 import {
   type DiskGeometry,
@@ -36,20 +37,31 @@ export async function runPlan(
   run: Run,
   isOver: () => boolean,
 ): Promise<void> {
-  const places: Place[] = [];
-  for (const scenario of canonical(profiles)) {
+  const places: Place[] = [], all = [...canonical(profiles)], first = all.filter(isFirst);
+  for (const scenario of first) {
     if (isOver()) return;
     places.push({ scenario, operations: await run(scenario) });
   }
-  const sources = [eachFault(places), pairs(profiles), faulty(places), drawn(seed, profiles)];
-  while (sources.length > 0) {
+  const rest = all.filter((scenario) => !isFirst(scenario)).values();
+  const sources: Iterator<Scenario, void>[] = [eachFault(places), pairs(profiles), drawn(seed, profiles), rest];
+  while (!isOver()) {
     for (const source of [...sources]) {
       if (isOver()) return;
       const next = source.next();
-      if (next.done === true) sources.splice(sources.indexOf(source), 1);
-      else await run(next.value);
+      if (next.done !== true) {
+        const operations = await run(next.value);
+        if (source === rest) places.push({ scenario: next.value, operations });
+        continue;
+      }
+      sources.splice(sources.indexOf(source), 1);
+      if (source === rest) sources.push(faulty(places));
     }
   }
+}
+
+/** What `eachFault` looks for its places in. */
+function isFirst({ policy, geometry }: Scenario): boolean {
+  return policy === "everysec" && geometry === SMALL_GEOMETRY;
 }
 
 function* canonical(profiles: readonly DiskProfile[]): Generator<Scenario> {

@@ -93,11 +93,11 @@ function unknownStateOf({ mode, isSecondStart }: Promised, { found: { log } }: R
 function lossOf(promised: Promised, { found: { log, dump } }: Recovered, found: number, isKill: boolean): string {
   const { mode, policy, vouched, mayRefuse } = promised;
   if (mode === "rdb") return "I5";
-  const vouch = vouched.find(({ units }) => found < units);
-  if (vouch !== undefined) return vouch.invariant;
   // There had been a log, and no trace of it is left: it is the names that were lost.
   if (!log) return dump ? "I6" : "I7";
   if (mayRefuse) return "I9";
   if (isKill || policy === "always") return "I2";
+  const vouch = vouched.find(({ units }) => found < units);
+  if (vouch !== undefined) return vouch.invariant;
   return policy === "everysec" ? "I3" : "I4";
 }

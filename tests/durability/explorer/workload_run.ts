@@ -4,7 +4,7 @@
  * Each unit is sent by a client of its own, so that a refusal, which is never held back, tells at once that it was not applied; whatever
  * has no reply yet may or may not survive.
  */
-import { type Client, ReplyError } from "../../../src/mod.ts";
+import { type Client, type Reply, ReplyError } from "../../../src/mod.ts";
 import { type DiskOperation, KILL, type SimulatedDisk } from "../../../src/io/simulated_disk/mod.ts";
 import { LoadFailedError } from "../../../src/server/loading.ts";
 import { digestOf, type ReferenceModel, type SimulatedProcess } from "./engine.ts";
@@ -34,6 +34,8 @@ interface Unit {
   readonly client: Client;
   repliesMissing: number;
   repliedAtMs: number;
+  /** For the reply to WAITAOF. */
+  isWaiting: boolean;
   /** Where the log was when it was executed. */
   position: number;
 }
@@ -63,8 +65,9 @@ export class WorkloadRun {
   #states: string[] = [];
   /** All units below are durable whatever the policy. */
   #floor = 0;
-  /** Of those: what a SHUTDOWN that ended well has vouched for. */
+  /** Of those: what a SHUTDOWN that ended well has vouched for, and WAITAOF. */
   #shutDown = 0;
+  #waitedFor = 0;
   /** What the log had vouched for when it was turned off. */
   #frozen: number | null = null;
   #cuts = new Set<number>([0]);
@@ -120,7 +123,13 @@ export class WorkloadRun {
       return;
     }
     this.#hasStopped = false;
-    this.#saves = this.#rewrites = this.#shutDown = 0, this.#frozen = null, this.#isTurningOn = false;
+    this.#saves =
+      this.#rewrites =
+      this.#shutDown =
+      this.#waitedFor =
+        0,
+      this.#frozen = null,
+      this.#isTurningOn = false;
     this.#lastSaveMs = process.persistence.lastSaveMs;
     this.#adopt(digestOf(this.#app.connect()));
   }
@@ -133,7 +142,7 @@ export class WorkloadRun {
       return;
     }
     const units = this.#units.slice(0, found);
-    for (const unit of units) unit.repliesMissing = 0, unit.position = 0;
+    for (const unit of units) unit.repliesMissing = 0, unit.position = 0, unit.isWaiting = false;
     this.#units = units, this.#states = this.#states.slice(0, found + 1);
     this.#rewindModel();
     if (this.#mode === "aof") this.#floor = found;
@@ -226,13 +235,17 @@ export class WorkloadRun {
 
   #unit(commands: readonly (readonly string[])[]): void {
     const app = this.#app!, client = app.connect(), words = inTransaction(commands);
-    const unit: Unit = { commands, client, repliesMissing: words.length, repliedAtMs: 0, position: 0 };
+    const unit: Unit = { commands, client, repliesMissing: words.length, repliedAtMs: 0, isWaiting: true, position: 0 };
     const before = this.#states;
     this.#o.model.apply(commands);
     this.#states = [...before, this.#o.model.digest];
     for (const one of words) if (app.exitCode === null) client.send(...one);
     unit.position = app.persistence.aof.appendedBytes;
-    if (!this.#isRefused(unit)) return void this.#units.push(unit);
+    // Of each unit it is known when the server says that it is durable.
+    if (app.exitCode === null && this.#mode === "aof") client.send("WAITAOF", 1, 0, 0);
+    this.#units.push(unit);
+    if (!this.#isRefused(unit)) return;
+    this.#units.pop();
     this.#states = before;
     this.#rewindModel();
   }
@@ -245,18 +258,28 @@ export class WorkloadRun {
 
   #isRefused(unit: Unit): boolean {
     for (let reply = unit.client.receive(); reply !== undefined; reply = unit.client.receive()) {
-      if (reply instanceof ReplyError) return true;
-      unit.repliesMissing--, unit.repliedAtMs = this.#o.process.clock.nowMs();
-      if (unit.repliesMissing === 0) this.#checkReply();
+      if (unit.repliesMissing === 0) this.#hasWaited(unit, reply);
+      else if (reply instanceof ReplyError) return true;
+      else {
+        unit.repliesMissing--, unit.repliedAtMs = this.#o.process.clock.nowMs();
+        if (unit.repliesMissing === 0) this.#checkReply();
+      }
     }
     return false;
+  }
+
+  /** WAITAOF was answered: the unit, and all before it, are durable (I10). */
+  #hasWaited(unit: Unit, reply: Reply): void {
+    unit.isWaiting = false;
+    const isDurable = Array.isArray(reply) && reply[0] === 1;
+    if (isDurable && this.#frozen === null) this.#waitedFor = Math.max(this.#waitedFor, this.#units.indexOf(unit) + 1);
   }
 
   /** Lets what is due happen, then looks for replies. */
   async #settle(): Promise<void> {
     await microtasks();
     this.#hasStopped = this.#app === null || this.#app.exitCode !== null;
-    for (const unit of this.#units) if (unit.repliesMissing > 0) this.#isRefused(unit);
+    for (const unit of this.#units) if (unit.repliesMissing > 0 || unit.isWaiting) this.#isRefused(unit);
     this.#lookAtPersistence();
   }
 
@@ -305,7 +328,8 @@ export class WorkloadRun {
   }
 
   get #vouched(): readonly Vouched[] {
-    return this.#shutDown === 0 ? NOTHING_VOUCHED : [{ invariant: "I14", units: this.#shutDown }];
+    if (this.#shutDown === 0 && this.#waitedFor === 0) return NOTHING_VOUCHED;
+    return [{ invariant: "I14", units: this.#shutDown }, { invariant: "I10", units: this.#waitedFor }];
   }
 
   /** A sync failed, or writing back did and no sync has told yet. */
@@ -320,9 +344,10 @@ export class WorkloadRun {
     if (this.#mode === "rdb") return this.#lastCut;
     if (this.#frozen !== null) return this.#frozen;
     const { policy, process } = this.#o, nowMs = process.clock.nowMs();
-    if (policy === "no") return this.#floor;
+    const floor = Math.max(this.#floor, this.#waitedFor);
+    if (policy === "no") return floor;
     const isKept = policy === "always" ? () => true : (unit: Unit) => nowMs - unit.repliedAtMs > KEPT_AFTER_MS;
-    return Math.max(this.#floor, Math.min(this.#acknowledged(isKept), this.#synced()));
+    return Math.max(floor, Math.min(this.#acknowledged(isKept), this.#synced()));
   }
 
   /** Units whose reply has come, and that are kept; replies come in order. */

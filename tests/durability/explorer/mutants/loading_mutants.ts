@@ -56,12 +56,12 @@ class RewrittenReads extends PatchedStorage {
 
 function zeroTailIsFatal({ loading, aof }: Persistence, { storage }: Server): void {
   const open = loading.openAof.bind(loading);
-  loading.openAof = (manifest) => {
+  loading.openAof = (manifest, inSlices) => {
     for (const { name } of manifest.increments) {
       const path = `${aof.directory}/${name}`, bytes = storage.exists(path) ? readWhole(storage, path) : null;
       if (bytes?.at(-1) === 0) throw new LoadFailedError(`Bad file format reading the append only file ${name}`);
     }
-    return open(manifest);
+    return open(manifest, inSlices);
   };
 }
 
@@ -88,8 +88,8 @@ function withoutTransactions(bytes: Uint8Array): Uint8Array {
 /** Cuts what is torn before it is known whether the file may be cut (G3). */
 function truncatesFirst(persistence: Persistence, { storage }: Server): void {
   const { loading, aof } = persistence, open = loading.openAof.bind(loading);
-  loading.openAof = (manifest) => {
-    const load = open(manifest), step = load.step.bind(load);
+  loading.openAof = (manifest, inSlices) => {
+    const load = open(manifest, inSlices), step = load.step.bind(load);
     load.step = (budgetBytes) => {
       try {
         return step(budgetBytes);

@@ -26,6 +26,14 @@ function releasesAlways(aof: AofLog): void {
   Object.defineProperty(aof, "releasedBytes", { get: () => Infinity });
 }
 
+/** What a sync will cover counts when it begins (G6). */
+function countsAtScheduling({ aof }: Persistence): void {
+  let scheduled = -1;
+  Object.defineProperty(aof, "durableBytes", {
+    get: () => scheduled = Math.max(scheduled, aof.syncInFlight ? aof.writtenBytes : aof.syncedBytes),
+  });
+}
+
 /** After a rotation the increment that was open before is synced on. */
 class SyncsOldIncrement extends PatchedStorage {
   #first: FileHandle | null = null;
@@ -118,6 +126,13 @@ export const LOG_MUTANTS: readonly Mutant[] = [
     invariants: ["I9"],
     mutation: { storage: (disk) => new TrustsSecondSync(disk) },
     scenarios: [scenarioOf("writes", "always", "ext4", [onIncrement("sync", { kind: "error", code: "EIO" })])],
+  },
+  {
+    number: 10,
+    what: "WAITAOF counts a sync that has only begun",
+    invariants: ["I10"],
+    mutation: { patch: countsAtScheduling },
+    scenarios: [scenarioOf("writes", "everysec", "ext4", [onIncrement("sync", { kind: "hang", ms: 1000 })])],
   },
   {
     number: 11,

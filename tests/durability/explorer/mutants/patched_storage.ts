@@ -8,6 +8,10 @@ export class PatchedStorage implements Storage {
     this.inner = inner;
   }
 
+  get sectorBytes(): number {
+    return this.inner.sectorBytes;
+  }
+
   open(path: string, mode: OpenMode): FileHandle {
     return this.inner.open(path, mode);
   }
