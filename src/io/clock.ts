@@ -4,6 +4,8 @@
  * It never reads time on import, and ManualClock never runs a timer outside `advance`.
  */
 
+import { afterSockets, cancelAfterSockets } from "./socket_turn.ts";
+
 /** Names a timer of one clock; never 0. */
 export type TimerId = number & { readonly __timer: true };
 
@@ -28,12 +30,14 @@ export class RealClock implements Clock {
     return performance.now() * 1000;
   }
 
+  /** Without a delay: once the sockets that are ready have been looked at, which is far sooner than the shortest timer. */
   setTimer(delayMs: number, fn: () => void): TimerId {
-    return setTimeout(fn, delayMs) as unknown as TimerId;
+    return (delayMs > 0 ? setTimeout(fn, delayMs) : afterSockets(fn)) as unknown as TimerId;
   }
 
   clearTimer(id: TimerId): void {
-    clearTimeout(id);
+    if (id < 0) cancelAfterSockets(id);
+    else clearTimeout(id);
   }
 }
 

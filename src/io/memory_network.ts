@@ -74,6 +74,7 @@ export class InProcessConnection implements Connection {
   readonly remoteAddress: string;
   readonly localAddress = "127.0.0.1:0";
   readonly isUnix = false;
+  readonly sharesTurns = false;
   readonly readsInPlace = false;
   readonly fd: number;
   readonly #network: MemoryNetwork;
@@ -186,6 +187,7 @@ class OutgoingConnection implements Connection {
   readonly remoteAddress: string;
   readonly localAddress = "127.0.0.1:0";
   readonly isUnix = false;
+  readonly sharesTurns = false;
   readonly readsInPlace = false;
   readonly fd: number;
   readonly #network: MemoryNetwork;

@@ -37,6 +37,8 @@ export interface Connection {
   /** The descriptor's number where the platform tells it, otherwise a small number unique among open connections. */
   readonly fd: number;
 
+  /** While its bytes are handled others' wait that have come; false in process, where whoever sends waits for it to be handled. */
+  readonly sharesTurns: boolean;
   /** A read into the sink's buffer is under way: that memory is taken until bytes come, whatever the sink does with it. */
   readonly readsInPlace: boolean;
 

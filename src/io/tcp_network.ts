@@ -16,12 +16,16 @@ import {
   type Network,
   type NetworkHooks,
 } from "./network.ts";
+import { afterSockets } from "./socket_turn.ts";
 
 const READ_BYTES_MIN = 1;
+const NEVER = -1;
 /** A read waits in so small a buffer of the connection's own, so that an idle client costs no more; only who sends much reads in place. */
 const SMALL_READ_BYTES = 512;
 /** After a read that fills the small buffer so many reads are in place: a pipeline must not come in two pieces. */
 const READS_IN_PLACE = 64;
+/** A connection that keeps filling its buffer, so that its next bytes are there already, lets the others in after this time. */
+const FULL_READS_MS_MAX = 2;
 /** Below this a loop beats making a view. */
 const LOOP_COPY_BYTES = 96;
 const ERRNO_TEXT: Record<string, string> = {
@@ -128,6 +132,7 @@ class SocketConnection implements Connection {
   readonly remoteAddress: string;
   readonly localAddress: string;
   readonly isUnix: boolean;
+  readonly sharesTurns = true;
   readonly fd: number;
   readonly #conn: Deno.Conn;
   readonly #turn: Turn;
@@ -197,7 +202,12 @@ class SocketConnection implements Connection {
   /** What the sink throws is our bug, not the peer's: it is not caught here, and ends the process. */
   async #readLoop(sink: ConnectionSink): Promise<void> {
     const conn = this.#conn, turn = this.#turn;
+    let fullSinceMs = NEVER;
     while (!this.#closed) {
+      if (fullSinceMs !== NEVER && performance.now() - fullSinceMs >= FULL_READS_MS_MAX) {
+        await new Promise<void>(afterSockets);
+        fullSinceMs = NEVER;
+      }
       if (this.#paused) await this.#resumed();
       if (this.#closed || this.#closeWhenWritten) return;
       const buffer = this.#readsInPlaceLeft > 0 ? sink.readBuffer(READ_BYTES_MIN) : this.#small;
@@ -207,6 +217,8 @@ class SocketConnection implements Connection {
       } catch (error) {
         return this.#ended(reasonOf(error));
       }
+      if (length !== buffer.length || length === SMALL_READ_BYTES) fullSinceMs = NEVER;
+      else if (fullSinceMs === NEVER) fullSinceMs = performance.now();
       if (length !== null && length >= SMALL_READ_BYTES) this.#readsInPlaceLeft = READS_IN_PLACE;
       else if (this.#readsInPlaceLeft > 0) this.#readsInPlaceLeft--;
       for (let at = 0; length === null || at < length;) {

@@ -96,6 +96,8 @@ export class Client implements ConnectionSink, ClientSession, WatchListener {
   writing = false;
   /** `memoryBytes` when it was counted last. */
   countedBytes = 0;
+  /** Its requests have taken long: they go on once others had their turn, and nothing is read meanwhile. */
+  givesWay = false;
   /** Since when unsent replies are beyond the soft limit; 0 when they are not. */
   overSoftSinceMs = 0;
   /** When the peak of its replies was reset. */

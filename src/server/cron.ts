@@ -17,6 +17,8 @@ const EXPIRE_FAST_BUDGET_US = 1000;
 const REHASH_BUDGET_US = 1000;
 const REHASH_SLOTS_PER_STEP = 100;
 const LAZY_FREE_BUDGET_US = 1000;
+/** Between two slices, so that commands have most of the time. */
+const LAZY_FREE_PAUSE_MS = 1;
 const LAZY_FREE_BLOCKS_PER_STEP = 256;
 const STALE_FRAMES_PER_TICK = 100_000;
 const SAMPLE_EVERY_MS = 100;
@@ -82,7 +84,7 @@ export class Cron {
   scheduleLazyFree(): void {
     const server = this.#server;
     if (this.#freeTimer !== null || server.keyspace.lazyFree.isIdle) return;
-    this.#freeTimer = server.clock.setTimer(0, () => {
+    this.#freeTimer = server.clock.setTimer(LAZY_FREE_PAUSE_MS, () => {
       this.#freeTimer = null;
       server.memory.cow.commandId = NO_COMMAND;
       const untilUs = server.nowUs() + LAZY_FREE_BUDGET_US;

@@ -51,7 +51,7 @@ export interface DispatchHost {
  * share the time evenly; larger requests and other commands are timed one by one.
  */
 const GROUP_MAX = 8;
-const QUICK_BYTES_MAX = 4096;
+const GROUP_BYTES_MAX = 4096;
 export const POSTPONE = "postpone";
 /** Arguments that a transaction may queue in all before it is refused for lack of memory. */
 const UNKNOWN_ARGUMENTS_SHOWN_BYTES = 128;
@@ -65,9 +65,13 @@ export class Dispatcher {
   #errorsOfQueue = -1;
   /** When the last command ended, while nothing else has come in between; else 0. */
   #clockUs = 0;
+  /** When the first command of the batch began. */
+  #batchStartUs = 0;
   /** Commands that have run since the clock was read. */
   readonly #group: Command[] = [];
   #grouped = 0;
+  /** Their requests and replies, in bytes. */
+  #groupedBytes = 0;
   executedCommands = 0;
   /** Table id of commands that transactions need to know. */
   readonly #passesThroughMulti: ReadonlySet<Command>;
@@ -81,6 +85,11 @@ export class Dispatcher {
   /** Requests of a client follow: time that passed since the last command is not theirs. */
   beginBatch(): void {
     this.#clockUs = 0;
+  }
+
+  /** How long the client's requests have been running, as far as the clock was read. */
+  get batchUs(): number {
+    return this.#clockUs - this.#batchStartUs;
   }
 
   /** The client's requests are done for now. */
@@ -128,7 +137,7 @@ export class Dispatcher {
     ctx.client = client, ctx.reply = reply, ctx.db = client.db, ctx.args = args;
     keyspace.memory.cow.commandId = command.id;
     // The end of one command is the start of the next: the clock is read once a command.
-    const startUs = this.#clockUs > 0 ? this.#clockUs : host.nowUs();
+    const startUs = this.#clockUs > 0 ? this.#clockUs : this.#batchStartUs = host.nowUs();
     keyspace.nowMs = host.commandTimeMs(startUs);
     const dirty = keyspace.dirty, errors = reply.errors, start = reply.length;
     host.propagator.beginCommand(client.db.index);
@@ -149,9 +158,9 @@ export class Dispatcher {
     }
     const group = this.#group;
     group[this.#grouped++] = command;
+    this.#groupedBytes += args.rawEnd - args.rawStart + reply.length - start;
     if (
-      command.isQuick && this.#grouped < GROUP_MAX && args.rawEnd - args.rawStart < QUICK_BYTES_MAX &&
-      reply.length - start < QUICK_BYTES_MAX && !host.timesEachCommand
+      command.isQuick && this.#grouped < GROUP_MAX && this.#groupedBytes < GROUP_BYTES_MAX && !host.timesEachCommand
     ) {
       this.#clockUs = startUs;
       return;
@@ -168,7 +177,7 @@ export class Dispatcher {
       command.statistics.microseconds += share;
       if (!lastWaits || i < this.#grouped - 1) this.#host.commandTimed(command, share);
     }
-    this.#grouped = 0;
+    this.#grouped = this.#groupedBytes = 0;
   }
 
   /** Runs the commands of a transaction as one unit. */

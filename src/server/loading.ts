@@ -13,8 +13,8 @@ import type { Client } from "./client.ts";
 import type { StreamPosition } from "./replication/replication.ts";
 import type { Server } from "./server.ts";
 
-/** Time that one slice of loading may take before clients get their turn, which takes a millisecond or two in any case. */
-const SLICE_US = 40_000;
+/** Time that one slice of loading may take before clients get their turn, which takes little. */
+const SLICE_US = 20_000;
 const HISTORY_ID = /^[0-9a-f]{40}$/;
 const STEP_BYTES = 256 * 1024;
 const CHECKSUM_BYTES = 8;

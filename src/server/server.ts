@@ -99,6 +99,8 @@ const KEYSPACE_FLAGS = FLAG.write | FLAG.readonly | FLAG.mayReplicate;
 /** A slow log threshold below this needs every command timed by itself. */
 const TIMED_TOGETHER_US = 1000;
 /** Requests of one client that run before others get their turn. */
+/** A client whose requests took so long, or are so many, lets the others in before it goes on. */
+const BATCH_US_MAX = 2000;
 const REQUESTS_PER_TURN_MAX = 4096;
 /** Fewer bytes than two of the shortest requests with a key have are no pipeline. */
 const PIPELINE_BYTES_MIN = 40;
@@ -453,7 +455,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   }
 
   processInput(client: Client): void {
-    if (client.waiting !== null) return this.#limitQueryBuffer(client);
+    if (client.waiting !== null || client.givesWay) return this.#limitQueryBuffer(client);
     if (!client.isMaster) return this.#process(client);
     this.#withoutExpiry(() => this.#process(client));
     this.replication.master?.applied();
@@ -481,6 +483,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.currentClient = client;
     this.clientMemory.count(client);
     this.dispatcher.beginBatch();
+    const batchUsMax = client.connection.sharesTurns ? BATCH_US_MAX : Infinity;
     let requests = 0, warmUntil = 0;
     while (!client.isClosing && !client.postponed && client.waiting === null && !this.isStopped) {
       if (this.clientMemory.isLimited && !this.#staysConnected(client)) break;
@@ -491,8 +494,9 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
         const length = client.reply.length;
         if (!this.dispatcher.execute(client)) this.pause.postpone(client);
         if (client.isReplica && client.reply.length > length) this.replication.replicas.replied(client, length);
-        if (++requests >= REQUESTS_PER_TURN_MAX) break;
-        continue;
+        if (++requests < REQUESTS_PER_TURN_MAX && this.dispatcher.batchUs < batchUsMax) continue;
+        this.#giveWay(client);
+        break;
       }
       if (state === PARSE.error) this.#protocolError(client);
       break;
@@ -501,11 +505,22 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.currentClient = null;
     this.statistics.inputBytes += Math.max(0, parser.start - before);
     client.lastInteractionMs = this.keyspace.nowMs;
-    if (requests >= REQUESTS_PER_TURN_MAX) this.clock.setTimer(0, () => client.closed || this.processInput(client));
     if (client.reply.length > 0 || client.isClosing) this.queueFlush(client);
     this.clientMemory.count(client);
     this.clientMemory.enforceOutput(client, this.keyspace.nowMs);
     this.#limitQueryBuffer(client);
+  }
+
+  #giveWay(client: Client): void {
+    if (client.isClosing || client.postponed || client.waiting !== null) return;
+    client.givesWay = true;
+    client.connection.pauseReading();
+    this.clock.setTimer(0, () => {
+      client.givesWay = false;
+      if (client.closed) return;
+      client.connection.resumeReading();
+      this.processInput(client);
+    });
   }
 
   countMemory(client: Client): void {
@@ -824,6 +839,7 @@ const NO_CONNECTION: Connection = {
   isUnix: true,
   fd: -1,
   readsInPlace: false,
+  sharesTurns: false,
   start() {},
   pauseReading() {},
   resumeReading() {},

@@ -1,7 +1,8 @@
 /** The server in process: what transactions, expiry, saving, the log, memory limits and shutdown promise, with time and disk in hand. */
 import { assert, assertEquals, assertMatch, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { latin1Decode, latin1Encode } from "../base/bytes.ts";
-import type { TimerId } from "../io/clock.ts";
+import { RealClock, type TimerId } from "../io/clock.ts";
+import { TcpNetwork } from "../io/tcp_network.ts";
 import { readFully, storageError, type StorageOperation } from "../io/storage.ts";
 import {
   type Afterimage,
@@ -768,4 +769,39 @@ Deno.test("a second SIGINT while the final save runs: exits at once, and its fil
   assertStringIncludes(storage.list("/").join(), "temp");
   server.server.shutdown.request("SIGINT", options);
   assertEquals([server.exitCode, storage.list("/")], [1, []]);
+});
+
+/** Each look at it takes 3 ms. */
+class SlowClock extends ManualClock {
+  override nowUs(): number {
+    this.advance(3);
+    return super.nowUs();
+  }
+}
+
+Deno.test("a client whose requests take long lets others in before it goes on, and nothing is lost or out of order", async () => {
+  const network = new TcpNetwork(), requests = 500;
+  const clock = new SlowClock(), realClock = new RealClock();
+  clock.setTimer = (delayMs, fn) => delayMs === 0 ? realClock.setTimer(0, fn) : 0 as TimerId;
+  const server = await openServer({ clock, network, directives: ["--save", "", "--port", "0"] });
+  const listener = network.listenTcp("127.0.0.1", 0, server.server);
+  const [busy, other] = [await Deno.connect({ port: listener.port }), await Deno.connect({ port: listener.port })];
+  try {
+    let text = "", whenOthersTurn = requests;
+    const replies = () => text.split("\r\n").length - 1;
+    await busy.write(latin1Encode("INCR n\r\n".repeat(requests)));
+    await other.write(latin1Encode("PING\r\n"));
+    const answered = other.read(new Uint8Array(16)).then(() => whenOthersTurn = replies());
+    for (const piece = new Uint8Array(4096); replies() < requests;) {
+      const length = await busy.read(piece);
+      text += latin1Decode(piece, 0, length!);
+    }
+    await answered;
+    assert(whenOthersTurn < requests, "the other was answered in between");
+    assertEquals(text, Array.from({ length: requests }, (_, i) => `:${i + 1}\r\n`).join(""));
+  } finally {
+    busy.close(), other.close(), listener.close();
+    server.kill();
+    await settle();
+  }
 });
