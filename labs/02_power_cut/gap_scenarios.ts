@@ -117,7 +117,8 @@ export const SCENARIOS: readonly Scenario[] = [
       "everysec; a rewrite ends; the directory sync after the rename of its manifest fails with EIO; later the process is killed, or the power goes",
     redis:
       "backgroundRewriteDoneHandler takes C_ERR of persistAofManifest for “not in force” and unlinks the new base (bg_unlink), but the rename has happened: the manifest that a start reads names it",
-    ours: "after the rename either manifest may be in force: the files of both stay, and a new generation is written",
+    ours:
+      "after the rename either manifest may be in force: the files of both stay, and the log goes on in the increment that both name last",
     version: "7.0.15",
     steps: [
       set("a"),

@@ -95,6 +95,7 @@ const LOG = { appendonly: ["yes"], appendfsync: ["everysec"], save: [""] };
 
 class OurSubject implements Subject {
   readonly #machine: Machine;
+  #writer: Client | null = null;
 
   constructor(machine: Machine) {
     this.#machine = machine;
@@ -109,7 +110,7 @@ class OurSubject implements Subject {
   }
 
   write(commands: readonly (readonly string[])[]): number {
-    const client = this.#client;
+    const client = this.#writer = this.#client;
     let refused = 0;
     for (const words of commands) client.sendBytes(encodeCommand(words));
     for (let reply = client.receive(); reply !== undefined; reply = client.receive()) {
@@ -118,10 +119,16 @@ class OurSubject implements Subject {
     return commands.length - refused;
   }
 
-  /** The log's own count of bytes whose sync has finished: what WAITAOF is answered from. */
+  /** By the client that wrote last: WAITAOF is about the client's own writes. */
   waitaof(): () => boolean {
-    const { aof } = this.#machine.app.server.persistence, position = aof.appendedBytes;
-    return () => aof.syncedBytes >= position;
+    const client = this.#writer!;
+    let local = 0;
+    client.send("WAITAOF", 1, 0, 0);
+    return () => {
+      const reply = client.receive();
+      if (Array.isArray(reply)) local = Number(reply[0]);
+      return local >= 1;
+    };
   }
 
   rewrite(): void {
@@ -343,6 +350,8 @@ async function start(
   image: SimulatedDisk,
   outcome: CrashOutcome,
 ): Promise<Example> {
+  // Whoever starts it has made room first.
+  image.capacityBytes = Infinity;
   const files = image.contents(), first = await subject.recover(image);
   const second = first.refusal === null ? null : await subject.recover(image.fork());
   const verdict = judge(run, point, first), secondVerdict = second === null ? null : judge(run, point, second);

@@ -111,7 +111,7 @@ const version = redisVersion(), real = version === null ? null : new RealRedis()
 onInterrupt(() => real?.close());
 try {
   const machine = await Machine.open(), one = await pullThePlug(machine, o);
-  if (!o.json) console.log(`${wrapped(describe(o.schedule))}\n`);
+  if (!o.json && prediction === null) console.log(`${wrapped(describe(o.schedule))}\n`);
   const rows = await allPolicies(machine, o, progress), gaps = await allGaps(machine, o, real, progress);
   progress.clear();
   if (o.json) console.log(JSON.stringify(jsonOf(o, one, rows, gaps, version), null, 2));
