@@ -26,9 +26,10 @@ function startOne(standIns: ShellStandIns, title: string) {
   return { standIn, next, pid };
 }
 
+/** Null when it has ended, whether or not somebody has asked how. */
 function commandLineOf(pid: number): string | null {
   try {
-    return Deno.readTextFileSync(`/proc/${pid}/cmdline`);
+    return Deno.readTextFileSync(`/proc/${pid}/cmdline`) || null;
   } catch {
     return null;
   }

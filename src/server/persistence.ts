@@ -779,10 +779,13 @@ export class Persistence {
     const { sink, stream } = server.propagator;
     server.propagator.sink = server.propagator.stream = null;
     try {
-      return this.#loadNow(() => {
+      const failure = this.#loadNow(() => {
         this.loading.resetReplay();
         this.loading.atOnce(this.loading.openAof(this.loading.readManifest(), false));
       });
+      // The data is what the log holds.
+      if (failure === null) server.keyspace.dirty = 0;
+      return failure;
     } finally {
       server.propagator.sink = sink, server.propagator.stream = stream;
     }

@@ -264,9 +264,8 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.replication.stop();
     this.persistence.terminate();
     for (const listener of this.#listeners.values()) listener.close();
-    // A process that ends here closes all its sockets at once: who sees its connection end must not be able to connect any more.
-    this.onStopped(code);
     for (const client of [...this.clients.values()]) client.close();
+    this.onStopped(code);
   }
 
   #listenOn(host: string, port: number, now: Map<string, Listener>): void {
