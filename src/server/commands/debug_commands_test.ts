@@ -19,6 +19,9 @@ Deno.test("DEBUG RELOAD and LOADAOF: the dataset is the same afterwards", async 
     assertEquals(client.command("debug", ...words), "OK");
     assertEquals(client.command("debug", "digest"), digest, words.join(" "));
   }
+  client.command("set", "c", "unsaved");
+  client.command("debug", "loadaof");
+  assertMatch(String(client.command("info", "persistence")), /rdb_changes_since_last_save:0\r/);
   assertThrows(() => client.command("debug", "reload", "gently"), ReplyError, "MERGE, NOFLUSH and NOSAVE");
   server.kill();
 });
