@@ -24,7 +24,7 @@ import { type Result, summaryOf, violationText } from "./report.ts";
 import { shrink } from "./shrink.ts";
 
 const RELAY_EVERY_MS = 500, YIELD_EVERY_MS = 50;
-const SAMPLES = 8, DEPTH_MAX = 3, DEEPER_EVERY = 5, DAMAGE_EVERY = 8;
+const SAMPLES = 8, DEPTH_MAX = 3, DEEPER_EVERY = 10, DAMAGE_EVERY = 8;
 
 const CELLS_NAMED_MAX = 8;
 

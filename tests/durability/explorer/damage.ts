@@ -3,7 +3,9 @@
  * the same the second time (I8).
  */
 import type { SimulatedDisk } from "../../../src/io/simulated_disk/mod.ts";
-import type { AofManifest } from "../../../src/persistence/aof/aof_manifest.ts";
+import { utf8Decode } from "../../../src/base/bytes.ts";
+import { AofManifest } from "../../../src/persistence/aof/aof_manifest.ts";
+import { Seal, SEAL_BYTES } from "../../../src/persistence/aof/aof_seal.ts";
 import type { Broken } from "./promise.ts";
 import type { Recovered } from "./state_table.ts";
 import type { Mode } from "./workload.ts";
@@ -17,10 +19,11 @@ export interface Damage {
 const DIRECTORY = "/appendonlydir", MANIFEST = `${DIRECTORY}/appendonly.aof.manifest`, DUMP = "/dump.rdb";
 const PRIME = 7919;
 
-/** A bit flipped in each file that is loaded. `choice` says where. */
-export function* damaged(image: SimulatedDisk, manifest: AofManifest, mode: Mode, choice: number): Generator<Damage> {
+/** A bit flipped in each file that is loaded, and an old block in the place of another one. `choice` says where. */
+export function* damaged(image: SimulatedDisk, mode: Mode, choice: number): Generator<Damage> {
   const contents = image.contents("durable");
-  for (const path of filesLoaded(manifest, mode)) {
+  yield* withStaleBlock(image, contents, mode, choice);
+  for (const path of filesLoaded(contents, mode)) {
     const sizeBytes = contents.get(path)?.length ?? 0;
     if (sizeBytes === 0) continue;
     const at = (choice * PRIME) % (sizeBytes * 8), disk = image.fork();
@@ -29,8 +32,55 @@ export function* damaged(image: SimulatedDisk, manifest: AofManifest, mode: Mode
   }
 }
 
-function filesLoaded({ files }: AofManifest, mode: Mode): string[] {
-  return mode === "rdb" ? [DUMP] : [MANIFEST, ...files.map(({ name }) => `${DIRECTORY}/${name}`)];
+interface Block {
+  readonly path: string;
+  readonly start: number;
+  /** With its seal. */
+  readonly bytes: Uint8Array;
+}
+
+/** What a write that went astray, or never came, leaves: a block that is sound in itself, where another one was. */
+function* withStaleBlock(
+  image: SimulatedDisk,
+  contents: ReadonlyMap<string, Uint8Array>,
+  mode: Mode,
+  choice: number,
+): Generator<Damage> {
+  const blocks = filesLoaded(contents, mode).flatMap((path) => blocksOf(path, contents.get(path)!));
+  const pairs = blocks.flatMap((to) =>
+    blocks.filter((from) => from !== to && from.bytes.length === to.bytes.length).map((from) => ({ from, to }))
+  );
+  if (pairs.length === 0) return;
+  const { from, to } = pairs[choice % pairs.length], disk = image.fork();
+  for (let i = 0; i < to.bytes.length; i++) {
+    for (let bit = 0; bit < 8; bit++) {
+      if (((from.bytes[i] ^ to.bytes[i]) >> bit & 1) === 1) disk.flipBit(to.path, to.start + i, bit);
+    }
+  }
+  yield {
+    disk,
+    path: to.path,
+    what: `the block at ${to.start} of ${to.path} is the one at ${from.start} of ${from.path}`,
+  };
+}
+
+function blocksOf(path: string, bytes: Uint8Array): Block[] {
+  const blocks: Block[] = [], seal = new Seal();
+  if (!path.endsWith(".aof")) return blocks;
+  let start = 0;
+  for (let at = 0; at + SEAL_BYTES <= bytes.length; at++) {
+    if (!seal.read(bytes, at) || seal.lengthBytes !== at - start) continue;
+    blocks.push({ path, start, bytes: bytes.subarray(start, at + SEAL_BYTES) });
+    start = at + SEAL_BYTES, at = start - 1;
+  }
+  return blocks;
+}
+
+/** What a start reads, found as it does. */
+function filesLoaded(contents: ReadonlyMap<string, Uint8Array>, mode: Mode): string[] {
+  const manifest = contents.get(MANIFEST);
+  if (mode === "rdb" || manifest === undefined) return [DUMP];
+  return [MANIFEST, ...AofManifest.parse(utf8Decode(manifest)).files.map(({ name }) => `${DIRECTORY}/${name}`)];
 }
 
 /** @param sound what the start finds without the damage @param again a second start after a refusal */

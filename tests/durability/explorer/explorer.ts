@@ -310,7 +310,7 @@ export class Explorer {
     if (!this.#isOwn(high) || ((low >>> 12) % this.#o.damageEvery) !== 0) return;
     const sound = await this.#process.recover(image.fork(), promised.mode, image);
     if (sound.refusal !== null) return;
-    for (const one of damaged(image, this.#process.persistence.aof.manifest, promised.mode, low >>> 4)) {
+    for (const one of damaged(image, promised.mode, low >>> 4)) {
       const disk = one.disk.fork(), found = await this.#process.recover(disk, promised.mode, one.disk);
       this.counts.damaged++;
       const again = found.refusal === null ? found : await this.#process.recover(disk, promised.mode, one.disk);

@@ -61,7 +61,7 @@ export async function runPlan(
 
 /** What `eachFault` looks for its places in. */
 function isFirst({ policy, geometry }: Scenario): boolean {
-  return policy === "everysec" && geometry === SMALL_GEOMETRY;
+  return policy === "everysec" && geometry === USUAL_GEOMETRY;
 }
 
 function* canonical(profiles: readonly DiskProfile[]): Generator<Scenario> {
@@ -74,10 +74,15 @@ function* canonical(profiles: readonly DiskProfile[]): Generator<Scenario> {
   }
 }
 
+/** All pairs in turn, with another profile and policy each time; first on a disk with pages of the usual size, which is quick. */
 function* pairs(profiles: readonly DiskProfile[]): Generator<Scenario> {
-  for (const policy of POLICIES) {
-    for (const workload of allPairs()) {
-      for (const profile of profiles) yield { workload, policy, profile, geometry: SMALL_GEOMETRY, faults: [] };
+  for (const geometry of GEOMETRIES) {
+    for (let turn = 0; turn < profiles.length * POLICIES.length; turn++) {
+      for (const [i, workload] of allPairs().entries()) {
+        const profile = profiles[(i + turn) % profiles.length];
+        const policy = POLICIES[(i + Math.floor(turn / profiles.length)) % POLICIES.length];
+        yield { workload, policy, profile, geometry, faults: [] };
+      }
     }
   }
 }

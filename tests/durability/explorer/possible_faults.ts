@@ -15,7 +15,7 @@ const POSSIBLE: Readonly<Partial<Record<StorageOperation, readonly Fault[]>>> = 
     EIO,
     ENOSPC,
     { kind: "error", code: "EINTR" },
-    { kind: "short", bytes: 7 },
+    { kind: "short", bytes: 40 },
     { kind: "part", bytes: 7, code: "ENOSPC" },
     { kind: "writeback", code: "EIO" },
   ],

@@ -1,4 +1,5 @@
 /** Takes a log apart as its loader would, so that seeded bugs can put it together wrongly. */
+import { Seal, SEAL_BYTES, SealChain } from "../../../../src/persistence/aof/aof_seal.ts";
 import { latin1Decode, latin1Encode } from "../../../../src/base/bytes.ts";
 
 /** A command or an annotation, from `start` to `end`. */
@@ -9,6 +10,7 @@ export interface AofRecord {
   readonly command: string;
 }
 
+const SEAL_START = "#AF:";
 const WORD = /\$(\d+)\r\n/y, HEADER = /\*(\d+)\r\n/y, ANNOTATION = /#[^\n]*\n/y;
 
 /** The record at `at`, or null when there is no whole one. `text` is Latin-1. */
@@ -41,8 +43,21 @@ export function recordsOf(text: string): { records: AofRecord[]; end: number } {
   return { records, end: at };
 }
 
-/** A file made of some records of another one, without its checksums. */
+/** A file made of some records of another one: with a checksum that is right, when that one has checksums. */
 export function onlyRecords(bytes: Uint8Array, records: readonly AofRecord[]): Uint8Array {
-  const text = latin1Decode(bytes);
-  return latin1Encode(records.map(({ start, end }) => text.slice(start, end)).join(""));
+  const text = latin1Decode(bytes), seal = new Seal();
+  const kept = latin1Encode(records.map(({ start, end }) => text.slice(start, end)).join(""));
+  for (const at of sealsIn(text)) {
+    if (!seal.read(bytes, at)) continue;
+    const sealed = new Uint8Array(kept.length + SEAL_BYTES);
+    sealed.set(kept);
+    new SealChain(seal.fileId).seal(sealed, 0, kept.length, 0, sealed, kept.length);
+    return sealed;
+  }
+  return kept;
+}
+
+/** Where seals may be. */
+export function* sealsIn(text: string): Generator<number> {
+  for (let at = text.indexOf(SEAL_START); at >= 0; at = text.indexOf(SEAL_START, at + 1)) yield at;
 }

@@ -1,4 +1,5 @@
 /** Seeded bugs of loading: what a start accepts, repairs and removes, and when. */
+import { crc32 } from "../../../../src/base/crc32.ts";
 import { latin1Decode } from "../../../../src/base/bytes.ts";
 import {
   type FileHandle,
@@ -7,10 +8,12 @@ import {
   readWhole,
   type Storage,
 } from "../../../../src/io/storage.ts";
+import { crcOfSeal, Seal, SEAL_BYTES, SealChain } from "../../../../src/persistence/aof/aof_seal.ts";
 import { LoadFailedError } from "../../../../src/server/loading.ts";
 import type { Persistence } from "../../../../src/server/persistence.ts";
 import type { Server } from "../../../../src/mod.ts";
-import { type AofRecord, onlyRecords, recordAt, recordsOf } from "./aof_text.ts";
+import { type AofRecord, onlyRecords, recordAt, recordsOf, sealsIn } from "./aof_text.ts";
+import { unit, type Workload } from "../workload.ts";
 import { type Mutant, scenarioOf } from "./mutant.ts";
 import { isIncrement, PatchedStorage } from "./patched_storage.ts";
 
@@ -67,22 +70,39 @@ function zeroTailIsFatal({ loading, aof }: Persistence, { storage }: Server): vo
 
 function withoutBadRecords(bytes: Uint8Array): Uint8Array {
   const text = latin1Decode(bytes), records: AofRecord[] = [];
-  let inTransaction = false;
+  /** Where the transaction that is open begins. */
+  let openAt = -1;
   for (let at = 0; at < text.length;) {
     const one = recordAt(text, at), command = one?.command ?? "";
     at = one?.end ?? at + 1;
-    const isMisplaced = command === (inTransaction ? "MULTI" : "EXEC");
+    const isMisplaced = command === (openAt >= 0 ? "MULTI" : "EXEC");
     if (one === null || command === "" || isMisplaced) continue;
-    if (command === "MULTI" || command === "EXEC") inTransaction = !inTransaction;
+    if (command === "MULTI") openAt = records.length;
+    else if (command === "EXEC") openAt = -1;
     records.push(one);
   }
-  return onlyRecords(bytes, records);
+  return onlyRecords(bytes, openAt >= 0 ? records.slice(0, openAt) : records);
 }
 
 /** Commands of a transaction run one by one as they come. */
 function withoutTransactions(bytes: Uint8Array): Uint8Array {
   const { records } = recordsOf(latin1Decode(bytes));
   return onlyRecords(bytes, records.filter(({ command }) => !["", "MULTI", "EXEC"].includes(command)));
+}
+
+/** A block is taken for sound when it is sound in itself: what its seal says of its place in the file counts for nothing. */
+function withBlocksInAnyPlace(bytes: Uint8Array): Uint8Array {
+  const chained = bytes.slice(), seal = new Seal();
+  let chain: SealChain | null = null, start = 0;
+  for (const at of sealsIn(latin1Decode(bytes))) {
+    if (!seal.read(bytes, at) || seal.lengthBytes !== at - start) continue;
+    const crc = crc32(bytes, start, at);
+    if (crcOfSeal(crc, bytes, at) !== seal.crc) break;
+    chain ??= new SealChain(seal.fileId);
+    chain.sealCounted(crc, at - start, seal.syncedBytes, chained, at);
+    start = at + SEAL_BYTES;
+  }
+  return chained;
 }
 
 /** Cuts what is torn before it is known whether the file may be cut (G3). */
@@ -136,6 +156,9 @@ function removesOrphansFirst(persistence: Persistence, { storage }: Server): voi
   };
 }
 
+/** The second and third block are equally long, and not the same. */
+const EQUAL_BLOCKS: Workload = { name: "equal blocks", mode: "aof", steps: [unit(0), unit(1), unit(6)] };
+
 export const LOADING_MUTANTS: readonly Mutant[] = [
   {
     number: 14,
@@ -176,11 +199,19 @@ export const LOADING_MUTANTS: readonly Mutant[] = [
     scenarios: [scenarioOf("writes", "everysec")],
   },
   {
+    number: 20,
+    what: "a checksum without sequence and file id accepts a stale block",
+    invariants: ["I12"],
+    mutation: { storage: (disk) => new RewrittenReads(disk, withBlocksInAnyPlace) },
+    scenarios: [{ ...scenarioOf("writes", "always", "ext4"), workload: EQUAL_BLOCKS }],
+    options: { damageEvery: 1 },
+  },
+  {
     number: 24,
     what: "orphans are removed before validation",
     invariants: ["I13"],
     mutation: { patch: removesOrphansFirst },
-    scenarios: [scenarioOf("a rewrite", "always")],
+    scenarios: [scenarioOf("a rewrite", "always", "ext4")],
     options: { damageEvery: 1 },
   },
 ];
