@@ -14,7 +14,7 @@ body { font: 16px/1.5 system-ui, sans-serif; color: var(--text); background: var
   padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2rem; } .soft { color: var(--soft); }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .25rem .7rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th, td { text-align: left; padding: .25rem .6rem; font-size: .9rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
 td:first-child { text-align: right; color: var(--soft); } .fault { color: var(--lost); }
 .yes { color: var(--yes); } .pending { color: var(--pending); } .lost { color: var(--lost); }
 .end td { background: var(--bar); font-weight: 600; border-top: 3px solid var(--lost); color: var(--lost); text-align: left; }
@@ -52,7 +52,7 @@ export function timelinePage(violation: Violation, options: Arguments): string {
 <h1>${escape(invariant)} broken</h1>
 <dl>${facts.map(([name, value]) => `<dt>${name}</dt><dd>${escape(value)}</dd>`).join("")}</dl>
 <h2>What was done, and what of it was durable at the end</h2>
-<div class="scroll"><table><thead><tr><th>#</th><th>ms</th><th>operation</th><th>file</th><th>detail</th><th>fault</th><th>on disk</th></tr></thead>
+<div class="scroll"><table><thead><tr><th>#</th><th>on disk</th><th>ms</th><th>operation</th><th>file</th><th>detail</th><th>fault</th></tr></thead>
 <tbody>${timeline.map((entry) => row(entry, timeline[0].atMs)).join("\n")}${endRow(end)}</tbody></table></div>
 ${
     fates.length === 0
@@ -66,10 +66,15 @@ ${
 function row({ number, operation, path, detail, fault, error, durable, atMs }: TimelineEntry, startMs: number): string {
   const befell = [fault === null ? "" : JSON.stringify(fault), error ?? ""].filter((part) => part !== "").join(" → ");
   const state = durable === null ? "<td></td>" : `<td class="${durable}">${DURABLE[durable]}</td>`;
-  const cells = [number, atMs - startMs, operation, path.replace("//", "/"), detail].map((cell) =>
+  const cells = [atMs - startMs, operation, shown(path), shown(detail)].map((cell) =>
     `<td>${escape(String(cell))}</td>`
   );
-  return `<tr>${cells.join("")}<td class="fault">${escape(befell)}</td>${state}</tr>`;
+  return `<tr><td>${number}</td>${state}${cells.join("")}<td class="fault">${escape(befell)}</td></tr>`;
+}
+
+/** The directory that the server works in is the root. */
+function shown(path: string): string {
+  return path.replace("//", "/");
 }
 
 function endRow(end: string | null): string {
