@@ -90,6 +90,7 @@ export class Persistence {
     this.aof = new AofLog({
       storage: server.storage,
       clock: server.clock,
+      randomness: server.randomness,
       settings: server.settings,
       log: (level, text) => server.log.log(level, text),
       isChildActive: () => this.#running !== "none",
@@ -172,6 +173,7 @@ export class Persistence {
 
   #createLog(): void {
     this.aof.ensureDirectory();
+    this.aof.planBase();
     const result = this.#runInline(this.#job(this.#baseKind, this.aof.tempBasePath, true));
     if (!result.ok) throw new LoadFailedError(`Cannot create the append only file's base: ${result.error}`);
     this.aof.adoptBase(this.aof.tempBasePath, result.writtenBytes);
@@ -705,6 +707,7 @@ export class Persistence {
       timestampSeconds: settings.aofTimestampEnabled ? Math.floor(server.nowMs() / 1000) : null,
       compress: settings.rdbCompression,
       checksum: settings.rdbChecksum,
+      fileId: isAofBase ? this.aof.baseFileId : null,
       keyDelayUs: settings.rdbKeySaveDelayMicroseconds,
       faults: server.diskFaults.active,
     };

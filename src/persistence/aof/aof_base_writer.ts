@@ -16,6 +16,7 @@ import type { Address, MemoryReader } from "../../memory/mod.ts";
 import { entriesOf } from "../../structures/dict.ts";
 import type { SaveOptions } from "../rdb/rdb_saver.ts";
 import type { RdbWriter } from "../rdb/rdb_writer.ts";
+import { SELECT_OURS, SELECT_REDIS } from "./aof_seal.ts";
 import { rewriteHash } from "./hash_rewrite.ts";
 import { rewriteList } from "./list_rewrite.ts";
 import { rewriteSet } from "./set_rewrite.ts";
@@ -106,11 +107,12 @@ AOF_REWRITES[TYPE.set] = rewriteSet;
 AOF_REWRITES[TYPE.stream] = rewriteStream;
 AOF_REWRITES[TYPE.zset] = rewriteSortedSet;
 
-/** Writes the data set as commands; yields now and then, like `saveRdb`. */
+/** Writes the data set as commands, `isSealed` as those of a file with seals; yields now and then, like `saveRdb`. */
 export function* writeAofCommands(
   writer: RdbWriter,
   memory: MemoryReader,
   options: SaveOptions,
+  isSealed: boolean,
   onKey: () => void,
 ): Generator<void> {
   const out = new CommandWriter(writer, memory);
@@ -121,7 +123,7 @@ export function* writeAofCommands(
   for (const code of options.functions) out.begin(3), out.text("FUNCTION"), out.text("LOAD"), out.bytes(code);
   for (const db of options.databases) {
     if (db.keys === 0) continue;
-    out.begin(2), out.text("SELECT"), out.text(String(db.index));
+    out.begin(2), out.bytes(isSealed ? SELECT_OURS : SELECT_REDIS), out.text(String(db.index));
     for (const entries of entriesOf(memory, db.dict, KEYS_PER_STEP)) {
       for (let i = 0; i < entries.count; i++) {
         writeEntry(out, memory, entries.at[i] as Address);

@@ -8,6 +8,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { ascii, utf8Decode } from "../../base/bytes.ts";
 import { ManualClock } from "../../io/clock.ts";
+import { SeededRandomness } from "../../io/randomness.ts";
 import {
   type Fault,
   FaultPlan,
@@ -30,6 +31,7 @@ const SETTINGS: AofSettings = {
   appendfsync: "always",
   noAppendfsyncOnRewrite: false,
   aofTimestampEnabled: false,
+  aofChecksum: true,
   aofUseRdbPreamble: false,
   aofDisableAutoGc: false,
   autoAofRewritePercentage: 100,
@@ -101,6 +103,7 @@ class Machine {
     this.storage = storage;
     this.settings = { ...SETTINGS, appendfsync: policy };
     this.log = new AofLog({
+      randomness: new SeededRandomness(1),
       storage,
       clock: this.clock,
       settings: this.settings,

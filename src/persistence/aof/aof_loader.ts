@@ -1,18 +1,24 @@
 /**
  * Loads the files of a manifest, in order and in steps. RDB bases go to an RDB load that the caller makes; commands to `execute`.
  *
- * A torn tail is only ever the last file's (G3), a tail of zeros counts as torn (G1), and nothing on disk is changed before every file
- * was read: the tail is cut, and the cut synced, at the very end. An incomplete MULTI at the end is torn too: a transaction is
- * applied whole or not at all (I1).
+ * First every file is judged (`aof_verdict.ts`), then they are loaded: no command runs while a file is damaged. Of a sealed file only what is
+ * sealed is loaded, and what Redis added to it.
+ * A torn tail is only ever the last file's (G3), a tail of zeros counts as torn (G1). An incomplete MULTI at the end is torn too: a
+ * transaction is applied whole or not at all (I1).
+ * Nothing on disk is changed: who goes on with the log cuts the tail off (`AofLog.openAfterLoad`).
  */
-import { ascii, latin1Decode } from "../../base/bytes.ts";
-import { type FileHandle, type Storage, StorageError } from "../../io/storage.ts";
+import { ascii, EMPTY_BYTES, latin1Decode } from "../../base/bytes.ts";
+import { type FileHandle, readFully, type Storage, StorageError } from "../../io/storage.ts";
 import { Args } from "../../resp/args.ts";
 import type { AofManifest } from "./aof_manifest.ts";
+import type { AofTail } from "./aof_log.ts";
 import { AofReader, FormatError, TornError } from "./aof_reader.ts";
+import { isSealShaped, SEAL_BYTES } from "./aof_seal.ts";
+import { AofVerdict, crcOfRange } from "./aof_verdict.ts";
 
 const MULTI = ascii("MULTI"), EXEC = ascii("EXEC");
 const RDB_MAGIC = "REDIS";
+const SEALED = "a seal that does not fit: what stands before it was changed";
 
 /** The log cannot be loaded: what, which file and where in it, what to do. The server exits with 1, and no file was changed. */
 export class AofLoadError extends Error {
@@ -50,19 +56,26 @@ export interface AofLoadOptions {
 export class AofLoad {
   readonly #o: AofLoadOptions;
   readonly #names: readonly string[];
+  readonly #verdicts: (AofVerdict | null)[] = [];
+  #judging: { verdict: AofVerdict | null; file: FileHandle } | null = null;
   #index = 0;
   #file: AofFileLoad | null = null;
   #startedUs = 0;
   #doneBytes = 0;
   readonly totalBytes: number;
   baseBytes = 0;
-  /** Bytes after a torn tail was cut. */
+  /** Bytes without a torn tail. */
   currentBytes = 0;
+  /** The log's number, from the manifest or from the seals; null when nothing is sealed. */
+  logId: number | null;
+  /** The last file; null before it is loaded, and when it begins with an RDB file. */
+  tail: AofTail | null = null;
 
   /** @throws {AofLoadError} when a file that the manifest names is missing */
   constructor(options: AofLoadOptions) {
     this.#o = options;
     this.#names = options.manifest.files.map((file) => file.name);
+    this.logId = options.manifest.logId;
     let total = 0;
     for (const name of this.#names) total += this.#sizeOf(name);
     this.totalBytes = total;
@@ -78,9 +91,10 @@ export class AofLoad {
 
   /** Loads about `budgetBytes` more; true when all is loaded. @throws {AofLoadError} */
   step(budgetBytes: number): boolean {
+    if (this.#verdicts.length < this.#names.length) return this.#judge(budgetBytes), false;
     if (this.#index === this.#names.length) return true;
     const name = this.#names[this.#index], isLast = this.#index === this.#names.length - 1;
-    this.#file ??= this.#open(name);
+    this.#file ??= this.#open(name, isLast);
     let done: boolean;
     try {
       done = this.#file.step(budgetBytes);
@@ -91,6 +105,45 @@ export class AofLoad {
     if (!done) return false;
     this.#finished(this.#file, name);
     return this.#index === this.#names.length;
+  }
+
+  /** Judges about `budgetBytes` more of the files. @throws {AofLoadError} */
+  #judge(budgetBytes: number): void {
+    const index = this.#verdicts.length, name = this.#names[index], isLast = index === this.#names.length - 1;
+    const judging = this.#judging ??= this.#opened(name, () => this.#beginVerdict(name, index, isLast));
+    try {
+      if (judging.verdict !== null && !judging.verdict.step(budgetBytes)) return;
+      this.#judging = null;
+      this.#o.storage.close(judging.file);
+    } catch (error) {
+      throw this.#readFailed(error, name, 0);
+    }
+    this.#verdicts.push(judging.verdict);
+    if (judging.verdict !== null) this.#accept(judging.verdict, name);
+  }
+
+  /** Null for a file that begins with an RDB file: that has a checksum of its own. */
+  #beginVerdict(name: string, index: number, isLast: boolean): { verdict: AofVerdict | null; file: FileHandle } {
+    const { storage, manifest } = this.#o, file = storage.open(this.#path(name), "read");
+    const mayBeTorn = isLast && !(index === 0 && manifest.base !== null), sizeBytes = storage.size(file);
+    const verdict = beginsWithRdb(storage, file)
+      ? null
+      : new AofVerdict({ storage, file, sizeBytes, name, logId: this.logId, mayBeTorn });
+    return { verdict, file };
+  }
+
+  #accept(verdict: AofVerdict, name: string): void {
+    const { damage } = verdict;
+    this.logId = verdict.logId;
+    if (damage !== null) {
+      throw new AofLoadError(
+        `Bad file format reading the append only file ${name}: it is damaged at offset ${damage.offsetBytes}: ${damage.reason}. No ` +
+          "file was changed: restore it from a backup",
+        this.#path(name),
+        damage.offsetBytes,
+      );
+    }
+    if (verdict.kind === "torn" && !this.#o.loadTruncated) throw this.#unexpectedEnd(name, verdict.verifiedBytes);
   }
 
   #sizeOf(name: string): number {
@@ -108,10 +161,17 @@ export class AofLoad {
     return `${this.#o.directory}/${name}`;
   }
 
-  #open(name: string): AofFileLoad {
+  #open(name: string, isLast: boolean): AofFileLoad {
     this.#startedUs = this.#o.nowUs();
+    return this.#opened(
+      name,
+      () => new AofFileLoad(this.#o, this.#path(name), name, isLast, this.#verdicts[this.#index]),
+    );
+  }
+
+  #opened<T>(name: string, open: () => T): T {
     try {
-      return new AofFileLoad(this.#o, this.#path(name), name);
+      return open();
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
       throw new AofLoadError(
@@ -124,6 +184,7 @@ export class AofLoad {
   #finished(file: AofFileLoad, name: string): void {
     const kind = this.#index === 0 && this.#o.manifest.base !== null ? "base" : "incr";
     if (kind === "base") this.baseBytes = file.offsetBytes;
+    if (this.#index === this.#names.length - 1) this.tail = file.tail;
     const seconds = (this.#o.nowUs() - this.#startedUs) / 1e6;
     this.#o.log("notice", `DB loaded from ${kind} file ${name}: ${seconds.toFixed(3)} seconds`);
     this.#doneBytes += file.offsetBytes;
@@ -140,20 +201,14 @@ export class AofLoad {
     if (!loadTruncated) return false;
     log("warning", `!!! Warning: short read while loading the AOF file ${name}!!!`);
     if (!isLast) return false;
-    log("warning", `!!! Truncating the AOF ${name} at offset ${file.validBytes} !!!`);
-    try {
-      file.truncate();
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      file.close();
-      throw new AofLoadError(
-        `Error truncating the AOF file ${name}: ${error.message}`,
-        this.#path(name),
-        file.validBytes,
-      );
-    }
-    log("warning", `AOF ${name} loaded anyway because aof-load-truncated is enabled`);
+    this.#logCut(name, file.validBytes);
+    file.cut();
     return true;
+  }
+
+  #logCut(name: string, offsetBytes: number): void {
+    this.#o.log("warning", `!!! Truncating the AOF ${name} at offset ${offsetBytes} !!!`);
+    this.#o.log("warning", `AOF ${name} loaded anyway because aof-load-truncated is enabled`);
   }
 
   /** What to say about a file that cannot be loaded; nothing was changed. */
@@ -168,12 +223,7 @@ export class AofLoad {
             `${file.validBytes}): restore it from a backup`,
           file.validBytes,
         )
-        : refusal(
-          `Unexpected end of file reading the append only file ${name}. You can: 1) Make a backup of your AOF file, then use ` +
-            "./redis-check-aof --fix <filename.manifest>. 2) Alternatively you can set the 'aof-load-truncated' configuration " +
-            `option to yes and restart the server. (The last whole command ends at offset ${file.validBytes})`,
-          file.validBytes,
-        );
+        : this.#unexpectedEnd(name, file.validBytes);
     }
     if (error instanceof FormatError) {
       return refusal(
@@ -190,16 +240,37 @@ export class AofLoad {
         error.offsetBytes,
       );
     }
-    if (error instanceof StorageError) {
-      return refusal(`Unrecoverable error reading the append only file ${name}: ${error.message}`, file.offsetBytes);
-    }
-    return error;
+    return this.#readFailed(error, name, file.offsetBytes);
+  }
+
+  #readFailed(error: unknown, name: string, offsetBytes: number): unknown {
+    if (!(error instanceof StorageError)) return error;
+    return new AofLoadError(
+      `Unrecoverable error reading the append only file ${name}: ${error.message}`,
+      this.#path(name),
+      offsetBytes,
+    );
+  }
+
+  #unexpectedEnd(name: string, validBytes: number): AofLoadError {
+    return new AofLoadError(
+      `Unexpected end of file reading the append only file ${name}. You can: 1) Make a backup of your AOF file, then use ` +
+        "./redis-check-aof --fix <filename.manifest>. 2) Alternatively you can set the 'aof-load-truncated' configuration " +
+        `option to yes and restart the server. (The last whole command ends at offset ${validBytes})`,
+      this.#path(name),
+      validBytes,
+    );
   }
 }
 
 /** What an RDB load throws about its file. */
 function isDamagedRdb(error: unknown): error is Error & { offsetBytes: number } {
   return error instanceof Error && (error.name === "RdbCorruptError" || error.name === "RdbTruncatedError");
+}
+
+function beginsWithRdb(storage: Storage, file: FileHandle): boolean {
+  const magic = new Uint8Array(RDB_MAGIC.length);
+  return readFully(storage, file, 0, magic) === magic.length && latin1Decode(magic) === RDB_MAGIC;
 }
 
 /** One file. */
@@ -213,24 +284,27 @@ class AofFileLoad {
   #reader: AofReader;
   #queue: Args[] | null = null;
   #cutTo = -1;
+  readonly #isLast: boolean;
+  /** Null when it begins with an RDB file. */
+  readonly #verdict: AofVerdict | null;
   /** An RDB file with commands behind it, as Redis wrote before version 7. */
   readonly isOldStyle: boolean = false;
   /** End of the last whole command outside a transaction. */
   validBytes = 0;
 
-  constructor(options: AofLoadOptions, path: string, name: string) {
-    this.#o = options, this.#path = path, this.#name = name;
+  constructor(options: AofLoadOptions, path: string, name: string, isLast: boolean, verdict: AofVerdict | null) {
+    this.#o = options, this.#path = path, this.#name = name, this.#isLast = isLast, this.#verdict = verdict;
     this.#file = options.storage.open(path, "read");
-    this.#sizeBytes = options.storage.size(this.#file);
+    const sizeBytes = options.storage.size(this.#file);
+    this.#sizeBytes = verdict?.kind === "torn" ? verdict.verifiedBytes : sizeBytes;
     this.#reader = new AofReader(options.storage, this.#file, 0, this.#sizeBytes);
-    const magic = new Uint8Array(RDB_MAGIC.length);
-    if (options.storage.read(this.#file, 0, magic) !== RDB_MAGIC.length || latin1Decode(magic) !== RDB_MAGIC) return;
+    if (verdict !== null) return;
     this.isOldStyle = !name.endsWith(".rdb");
     options.log(
       "notice",
       this.isOldStyle ? "Reading RDB preamble from AOF file..." : "Reading RDB base file on AOF loading...",
     );
-    this.#base = options.loadRdb(this.#file, this.#sizeBytes);
+    this.#base = options.loadRdb(this.#file, sizeBytes);
   }
 
   get offsetBytes(): number {
@@ -254,10 +328,17 @@ class AofFileLoad {
       this.#reader = new AofReader(this.#o.storage, this.#file, this.validBytes, this.#sizeBytes);
       if (this.validBytes < this.#sizeBytes) this.#o.log("notice", "Reading the remaining AOF tail...");
     }
-    const until = this.offsetBytes + budgetBytes;
-    while (this.offsetBytes < until) {
+    try {
+      return this.#commands(this.offsetBytes + budgetBytes);
+    } catch (error) {
+      throw this.#meaningOf(error);
+    }
+  }
+
+  #commands(untilBytes: number): boolean {
+    while (this.offsetBytes < untilBytes) {
       if (this.offsetBytes === this.#sizeBytes) {
-        if (this.#queue !== null) throw new TornError();
+        if (this.#queue !== null || this.#verdict?.kind === "torn") throw new TornError();
         return true;
       }
       this.#next();
@@ -265,16 +346,35 @@ class AofFileLoad {
     return false;
   }
 
-  /** Cuts the torn tail off, durably. */
-  truncate(): void {
-    const { storage } = this.#o, file = storage.open(this.#path, "update");
-    try {
-      storage.truncate(file, this.validBytes);
-      storage.sync(file);
-    } finally {
-      storage.close(file);
+  /** Where it cannot be read on: a part without seals that ends with one was sealed; a seal of which only an end has come is torn. */
+  #meaningOf(error: unknown): unknown {
+    const sizeBytes = this.#sizeBytes, restBytes = sizeBytes - this.validBytes;
+    if (error instanceof TornError && this.#verdict?.kind !== "torn") {
+      return isSealShaped(this.#read(sizeBytes - SEAL_BYTES), 0) ? new FormatError(SEALED, this.validBytes) : error;
     }
+    if (!(error instanceof FormatError) || !this.#isLast || restBytes > SEAL_BYTES) return error;
+    return this.#read(this.validBytes)[0] === 0 ? new TornError() : error;
+  }
+
+  /** As many bytes as a seal has; none when there are fewer. */
+  #read(offsetBytes: number): Uint8Array {
+    const bytes = new Uint8Array(SEAL_BYTES);
+    if (offsetBytes < 0) return EMPTY_BYTES;
+    return bytes.subarray(0, readFully(this.#o.storage, this.#file, offsetBytes, bytes));
+  }
+
+  /** What is behind the last whole command does not count. */
+  cut(): void {
     this.#cutTo = this.validBytes;
+  }
+
+  /** Where the log can be gone on with. */
+  get tail(): AofTail {
+    const verdict = this.#verdict, { storage } = this.#o, validBytes = this.offsetBytes;
+    if (verdict === null) return { validBytes, sealedBytes: 0, chain: null, restCrc: null };
+    const { verifiedBytes: sealedBytes, chain } = verdict;
+    const restCrc = this.#cutTo < 0 ? verdict.restCrc : crcOfRange(storage, this.#file, sealedBytes, validBytes);
+    return { validBytes, sealedBytes, chain, restCrc };
   }
 
   close(): void {
@@ -283,9 +383,11 @@ class AofFileLoad {
 
   /** One command or annotation. */
   #next(): void {
-    const kind = this.#reader.next();
-    if (kind === "command") this.#run();
-    else if (this.#queue === null) this.validBytes = this.offsetBytes;
+    const startBytes = this.offsetBytes, kind = this.#reader.next();
+    if (kind === "command") return this.#run();
+    const isSealed = this.#verdict !== null && startBytes < this.#verdict.verifiedBytes;
+    if (!isSealed && isSealShaped(this.#reader.annotation, 0)) throw new FormatError(SEALED, startBytes);
+    if (this.#queue === null) this.validBytes = this.offsetBytes;
   }
 
   #run(): void {

@@ -14,12 +14,17 @@
  *  - where it is open which of two manifests is in force, the files of both stay, their numbers are not given out again, and nothing
  *    is added to a file that is the last one only in one of them (G4);
  *  - positions count as synced when the sync is done, not when it is asked for (G6);
- *  - a start makes durable what it found before it goes on from it: the page cache may hold what the disk does not (I9).
+ *  - a start makes durable what it found before it goes on from it: the page cache may hold what the disk does not (I9);
+ *  - nothing is edited in place: a torn end stays until a copy without it takes the file's name (I8);
+ *  - what one write adds to a file is a block and ends with its seal (`aof_seal.ts`). A block whose write failed is written again as it
+ *    was, so that any mixture of both on disk is the one block (I12);
+ *  - what Redis wrote is sealed as one block, and that is synced, before anything follows it.
  * Intervals are measured on the clock that never goes back: setting the time must not stop the syncing.
  */
 import { ascii, EMPTY_BYTES, rangesEqual } from "../../base/bytes.ts";
 import { formatInteger } from "../../base/integer.ts";
 import { blockThread, type Clock } from "../../io/clock.ts";
+import type { Randomness } from "../../io/randomness.ts";
 import {
   type FileHandle,
   removeAtOnce,
@@ -36,6 +41,7 @@ import {
   persistManifest,
   readManifest,
 } from "./aof_manifest.ts";
+import { BLOCK_BYTES_MAX, fileIdOf, SEAL_BYTES, SealChain, SELECT_OURS, SELECT_REDIS } from "./aof_seal.ts";
 
 const BUFFER_BYTES_START = 64 * 1024;
 const BUFFER_BYTES_KEPT = 1 << 20;
@@ -54,6 +60,8 @@ const EXEC = ascii("*1\r\n$4\r\nEXEC\r\n");
 const COPY_BYTES = 256 * 1024;
 /** What follows the configured name in the name of a base or an increment. */
 const NUMBERED = /^[0-9]+\.(base\.(rdb|aof)|incr\.aof)$/;
+/** Where the word stands in the command that selects a database. */
+const SELECT_AT = 8;
 
 /** `detached`: without a log, only a base. `next`: an increment follows the others. `fresh`: nothing so far stays. */
 type Rewrite = "none" | "detached" | "next" | "fresh";
@@ -66,15 +74,38 @@ export interface AofSettings {
   readonly appendfsync: "always" | "everysec" | "no";
   readonly noAppendfsyncOnRewrite: boolean;
   readonly aofTimestampEnabled: boolean;
+  /** Whether the next file that is begun gets seals. */
+  readonly aofChecksum: boolean;
   readonly aofUseRdbPreamble: boolean;
   readonly aofDisableAutoGc: boolean;
   readonly autoAofRewritePercentage: number;
   readonly autoAofRewriteMinBytes: number;
 }
 
+/** The last file of a log that was loaded: where what is added goes on from. */
+export interface AofTail {
+  /** What was loaded of it; what is behind is torn, and goes. */
+  readonly validBytes: number;
+  /** Up to here it is sealed, by these blocks; null when none is there. */
+  readonly sealedBytes: number;
+  readonly chain: SealChain | null;
+  /** Checksum of what is valid behind that; null when that cannot be sealed. */
+  readonly restCrc: number | null;
+}
+
+/** What was loaded. */
+export interface LoadedAof {
+  readonly currentBytes: number;
+  readonly baseBytes: number;
+  /** The log's number, from the seals; null when nothing is sealed. */
+  readonly logId?: number | null;
+  readonly tail?: AofTail | null;
+}
+
 export interface AofLogOptions {
   storage: Storage;
   clock: Clock;
+  randomness: Randomness;
   settings: AofSettings;
   log: (level: "notice" | "warning", text: string) => void;
   /** A save or rewrite runs: no-appendfsync-on-rewrite looks at it. */
@@ -102,6 +133,8 @@ export class AofLog {
   lastRewriteOk = true;
   delayedSyncs = 0;
   rewriteFailures = 0;
+  /** The id for the seals of the base that is about to be written; null when it gets none. */
+  baseFileId: number | null = null;
   /** DEBUG AOF-FLUSH-SLEEP. */
   flushSleepUs = 0;
   readonly #o: AofLogOptions;
@@ -109,6 +142,13 @@ export class AofLog {
   #fileBytes = 0;
   #buffer: Uint8Array = EMPTY_BYTES;
   #length = 0;
+  /** The buffer's first bytes that are a block, with its seal: it was tried to write them. */
+  #blockBytes = 0;
+  /** The blocks of the open increment; null when it is not sealed. */
+  #chain: SealChain | null = null;
+  /** What of the open increment no seal covers, as Redis wrote it, and its checksum. */
+  #unsealedBytes = 0;
+  #unsealedCrc = 0;
   #db = -1;
   #timestampSeconds = 0;
   #inTransaction = false;
@@ -131,6 +171,9 @@ export class AofLog {
   #replacedIncrements = 0;
   /** The path of the open increment while no manifest names it: of a fresh generation that is not in force. */
   #unnamedPath: string | null = null;
+  /** The base and the increment that a rewrite makes: their seals hold their names. */
+  #plannedBase: AofFile | null = null;
+  #plannedIncrement: AofFile | null = null;
   /** Counts the files opened; failures of those before `#liveFile` do not matter any more. */
   #fileNumber = 0;
   #liveFile = 0;
@@ -193,6 +236,8 @@ export class AofLog {
   }
 
   #annotate(): void {
+    // At the start of a block, so that a log that is cut at a time ends with a seal.
+    if (this.#chain !== null && this.#length > this.#blockBytes) return;
     const seconds = Math.floor(this.#o.clock.nowMs() / 1000);
     if (seconds <= this.#timestampSeconds) return;
     this.#timestampSeconds = seconds;
@@ -206,7 +251,8 @@ export class AofLog {
 
   #select(db: number): void {
     this.#db = db;
-    const number = String(db), command = ascii(`*2\r\n$6\r\nSELECT\r\n$${number.length}\r\n${number}\r\n`);
+    const number = String(db), command = ascii(`*2\r\n$6\r\n------\r\n$${number.length}\r\n${number}\r\n`);
+    command.set(this.#chain === null ? SELECT_REDIS : SELECT_OURS, SELECT_AT);
     this.#add(command, 0, command.length);
   }
 
@@ -260,12 +306,13 @@ export class AofLog {
 
   /** Writes the whole buffer. Null, or why not: it is kept then, and the file ends where it ended before. */
   #write(): StorageError | null {
-    const { settings, onFatal } = this.#o, length = this.#length;
+    const { settings, onFatal } = this.#o;
     try {
       if (this.flushSleepUs > 0) blockThread(this.flushSleepUs / 1000);
       if (this.#hasTornTail) this.#cutTornTail();
       if (!this.#isMarked) this.#mark();
-      writeFully(this.#o.storage, this.#file!, this.#buffer, 0, length);
+      if (this.#unsealedBytes > 0) this.#sealLoaded();
+      while (this.#length > 0) this.#writeBlock();
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
       this.#writeFailed(error);
@@ -274,12 +321,47 @@ export class AofLog {
       }
       return error;
     }
-    this.#consumed(length);
     // After a failed sync a write that works proves nothing.
     if (this.writeError === null || this.needsFreshGeneration) return null;
     this.#o.log("warning", "AOF write error looks solved, Redis can write again.");
     this.writeError = null;
     return null;
+  }
+
+  /** Writes the block that could not be written before, or makes one of all that is buffered. */
+  #writeBlock(): void {
+    if (this.#blockBytes === 0) this.#closeBlock();
+    writeFully(this.#o.storage, this.#file!, this.#buffer, 0, this.#blockBytes);
+    this.#consumed(this.#blockBytes);
+  }
+
+  #closeBlock(): void {
+    if (this.#chain !== null) {
+      const length = this.#length;
+      this.#ensure(SEAL_BYTES);
+      this.#chain.seal(this.#buffer, 0, length, this.#syncedFileBytes, this.#buffer, length);
+      this.#length += SEAL_BYTES, this.appendedBytes += SEAL_BYTES;
+    }
+    this.#blockBytes = this.#length;
+  }
+
+  /** How far the open file is known to be durable. */
+  get #syncedFileBytes(): number {
+    return Math.max(0, this.#fileBytes - (this.writtenBytes - this.syncedBytes));
+  }
+
+  /** What Redis wrote becomes a block: its seal is written and synced first, so that it cannot be lost while what follows is not. */
+  #sealLoaded(): void {
+    if (this.#blockBytes === 0) {
+      this.#ensure(SEAL_BYTES);
+      this.#buffer.copyWithin(SEAL_BYTES, 0, this.#length);
+      this.#chain!.sealCounted(this.#unsealedCrc, this.#unsealedBytes, this.#fileBytes, this.#buffer, 0);
+      this.#length += SEAL_BYTES, this.appendedBytes += SEAL_BYTES;
+      this.#blockBytes = SEAL_BYTES;
+    }
+    this.#writeBlock();
+    this.#unsealedBytes = 0;
+    this.#sync();
   }
 
   /** A part may have been written, more than was reported too: it is cut off, now or before the next try, so that that starts at a command. */
@@ -310,8 +392,11 @@ export class AofLog {
       if (this.#oldestUnsyncedUs === NEVER) this.#oldestUnsyncedUs = nowUs;
     } else if (this.#oldestUncoveredUs === NEVER) this.#oldestUncoveredUs = nowUs;
     this.#fileBytes += length, this.currentBytes += length, this.writtenBytes += length;
-    this.#length = 0;
-    if (this.#buffer.length > BUFFER_BYTES_KEPT) this.#buffer = new Uint8Array(BUFFER_BYTES_START);
+    if (length < this.#length) this.#buffer.copyWithin(0, length, this.#length);
+    this.#length -= length, this.#blockBytes = 0;
+    if (this.#length === 0 && this.#buffer.length > BUFFER_BYTES_KEPT) {
+      this.#buffer = new Uint8Array(BUFFER_BYTES_START);
+    }
   }
 
   #syncByPolicy(): void {
@@ -429,38 +514,54 @@ export class AofLog {
   }
 
   /** Opens the last increment of a manifest that was loaded, or adds one. @throws {StorageError, ManifestUncertainError} */
-  openAfterLoad(sizes: { currentBytes: number; baseBytes: number }): void {
-    const { storage, log } = this.#o;
+  openAfterLoad(loaded: LoadedAof): void {
+    const { storage, log, settings } = this.#o, tail = loaded.tail ?? null;
     this.#knowsManifest = true;
     this.ensureDirectory();
-    this.#makeDurable();
+    this.manifest.logId ??= loaded.logId ?? null;
+    if (settings.aofChecksum) this.#learnLogId();
+    this.#makeDurable(tail);
     const existing = this.manifest.increments[this.manifest.increments.length - 1];
     const increment = existing ?? this.#nextIncrement(this.manifest);
-    this.#openedIncrement(storage.open(this.#path(increment.name), existing === undefined ? "create" : "append"));
-    this.#fileBytes = storage.size(this.#file!);
+    const file = storage.open(this.#path(increment.name), existing === undefined ? "create" : "append");
+    this.#openedIncrement(file, increment.name);
+    this.#fileBytes = storage.size(file);
+    if (this.#fileBytes > 0) this.#goOnFrom(tail);
     if (existing === undefined) {
       storage.syncDirectory(this.directory);
       this.manifest.increments.push(increment);
       persistManifest(storage, this.directory, this.manifestName, this.manifest);
       log("notice", `Creating AOF incr file ${increment.name} on server start`);
     } else log("notice", `Opening AOF incr file ${increment.name} on server start`);
-    this.currentBytes = sizes.currentBytes, this.baseBytes = sizes.baseBytes;
+    this.currentBytes = loaded.currentBytes, this.baseBytes = loaded.baseBytes;
     this.state = "on";
     this.#lastSyncUs = this.#o.clock.nowUs();
     this.#removeUnnamed();
   }
 
+  /** The open increment has content: the next block is behind what is sealed of it; what is not becomes a block at the first write. */
+  #goOnFrom(tail: AofTail | null): void {
+    const unsealedBytes = this.#fileBytes - (tail?.sealedBytes ?? 0), restCrc = tail?.restCrc ?? null;
+    const isSealable = restCrc !== null && unsealedBytes <= BLOCK_BYTES_MAX;
+    if (this.#chain === null || !isSealable) return void (this.#chain = null);
+    this.#chain = tail?.chain ?? this.#chain;
+    this.#unsealedBytes = unsealedBytes, this.#unsealedCrc = restCrc;
+  }
+
   /** What was just loaded may so far be in the cache only: clients will see it, so it must not be lost any more. */
-  #makeDurable(): void {
+  #makeDurable(tail: AofTail | null): void {
     const { storage } = this.#o, { files, increments } = this.manifest;
     // After a failed sync of the directory another one is no proof, unless something has changed there: the manifest is put in place anew.
     if (increments.length > 0) persistManifest(storage, this.directory, this.manifestName, this.manifest);
     else storage.syncDirectory(this.directory);
     for (const { name } of files) this.#syncFile(this.#path(name));
     this.#isMarked = storage.exists(this.#markPath);
-    if (!this.#isMarked || increments.length === 0) return;
+    if (files.length === 0) return;
+    const last = files[files.length - 1].name, sizeBytes = storage.stat(this.#path(last))!.sizeBytes;
+    const isTorn = tail !== null && tail.validBytes < sizeBytes;
+    if (!isTorn && (!this.#isMarked || increments.length === 0)) return;
     // The others were synced, and that was checked, before their successors were named.
-    this.#writeAnew(increments[increments.length - 1].name);
+    this.#writeAnew(last, isTorn ? tail.validBytes : sizeBytes, isTorn);
     storage.syncDirectory(this.directory);
   }
 
@@ -474,18 +575,21 @@ export class AofLog {
   }
 
   /**
-   * The process that wrote this was killed, and a sync may have failed before that: then the cache calls pages clean that the disk does
-   * not have, and a sync is no proof. Pages that are written anew are.
+   * Replaces a file by a copy of its first part, durably: without the torn end; or, as the process that wrote it was killed and a sync may
+   * have failed before that: then the cache calls pages clean that the disk does not have, and a sync is no proof. Pages written anew are.
    */
-  #writeAnew(name: string): void {
+  #writeAnew(name: string, lengthBytes: number, isTorn: boolean): void {
     const { storage, log } = this.#o, path = this.#path(name), tempPath = this.#path(`temp-${name}`);
     const from = storage.open(path, "read"), to = storage.open(tempPath, "create");
-    const piece = new Uint8Array(Math.min(COPY_BYTES, storage.size(from)));
-    log("notice", `The AOF was not closed: copying ${name}, so that all that was loaded is on disk`);
+    const piece = new Uint8Array(Math.min(COPY_BYTES, lengthBytes));
+    if (isTorn) log("notice", `Copying the ${lengthBytes} bytes of ${name} that are whole`);
+    else log("notice", `The AOF was not closed: copying ${name}, so that all that was loaded is on disk`);
     try {
-      for (let at = 0, read = 1; read > 0; at += read) {
-        read = storage.read(from, at, piece);
+      for (let at = 0; at < lengthBytes;) {
+        const read = storage.read(from, at, piece.subarray(0, Math.min(piece.length, lengthBytes - at)));
+        if (read === 0) throw storageError("read", path, "EIO");
         writeFully(storage, to, piece, 0, read);
+        at += read;
       }
       storage.sync(to);
     } finally {
@@ -526,7 +630,7 @@ export class AofLog {
   adoptBase(tempPath: string, sizeBytes: number): void {
     const { storage, log } = this.#o;
     this.ensureDirectory();
-    const base = this.#nextBase(this.manifest);
+    const base = this.#takeBase(this.manifest);
     storage.rename(tempPath, this.#path(base.name));
     storage.syncDirectory(this.directory);
     this.manifest.base = base;
@@ -553,6 +657,27 @@ export class AofLog {
     const awaited = this.#awaited;
     this.#awaited = null;
     awaited?.failed("the append only file was turned off");
+  }
+
+  /** The log's number, drawn when there is none. */
+  #learnLogId(): number {
+    return this.manifest.logId ??= this.#o.randomness.nextU32();
+  }
+
+  /** Names the base that is about to be written, as an RDB file or as commands. The manifest must be known. */
+  planBase(): void {
+    const { aofChecksum, aofUseRdbPreamble } = this.#o.settings, sequence = this.manifest.baseSequence + 1;
+    const name = this.#baseName(sequence, aofUseRdbPreamble ? "rdb" : "aof");
+    this.#plannedBase = { name, sequence };
+    this.baseFileId = aofChecksum && !aofUseRdbPreamble ? fileIdOf(this.#learnLogId(), name) : null;
+  }
+
+  #takeBase(manifest: AofManifest): AofFile {
+    if (this.#plannedBase === null) this.planBase();
+    const base = this.#plannedBase!;
+    manifest.baseSequence = base.sequence, manifest.logId = this.manifest.logId;
+    this.#plannedBase = null;
+    return base;
   }
 
   /** All up to here is durable, or nobody relies on it. */
@@ -632,6 +757,7 @@ export class AofLog {
         this.ensureDirectory();
         if (this.#rewrite === "fresh") this.#switchToTempIncrement();
       }
+      this.planBase();
     } catch (error) {
       if (!isOperatingError(error)) throw error;
       return this.#failed(error.message, failed);
@@ -656,7 +782,7 @@ export class AofLog {
     const { storage, log } = this.#o, rewrite = this.#rewrite;
     if (rewrite === "none") return void this.#removeQuietly(this.tempBasePath);
     if (rewrite === "fresh") this.#completeUnnamed();
-    const next = this.manifest.copy(), base = this.#nextBase(next);
+    const next = this.manifest.copy(), base = this.#takeBase(next);
     storage.rename(this.tempBasePath, this.#path(base.name));
     try {
       // The newest history comes first, as Redis writes it.
@@ -688,7 +814,7 @@ export class AofLog {
     if (this.#o.storage.exists(this.tempBasePath)) this.#removeQuietly(this.tempBasePath);
     // Called off when the log was turned off: that is no failure.
     if (rewrite === "none") return;
-    this.#rewrite = "none";
+    this.#rewrite = "none", this.#plannedBase = null;
     if (rewrite === "fresh") this.#dropFile();
     if (onPurpose) return;
     this.lastRewriteOk = false;
@@ -755,11 +881,6 @@ export class AofLog {
     return `${this.#o.settings.appendfilename}.${sequence}.incr.aof`;
   }
 
-  #nextBase(manifest: AofManifest): AofFile {
-    const sequence = ++manifest.baseSequence;
-    return { name: this.#baseName(sequence, this.#o.settings.aofUseRdbPreamble ? "rdb" : "aof"), sequence };
-  }
-
   #nextIncrement(manifest: AofManifest): AofFile {
     const sequence = ++manifest.incrementSequence;
     return { name: this.#incrementName(sequence), sequence };
@@ -771,6 +892,7 @@ export class AofLog {
     const failure = this.#length > 0 ? this.#write() : null;
     if (failure !== null) throw failure;
     if (this.writtenBytes > this.syncedBytes) this.#sync();
+    if (this.#o.settings.aofChecksum) this.#learnLogId();
     const next = this.manifest.copy(), increment = this.#nextIncrement(next), path = this.#path(increment.name);
     const file = storage.open(path, "create");
     try {
@@ -787,7 +909,7 @@ export class AofLog {
     log("notice", `Creating AOF incr file ${increment.name} on background rewrite`);
     this.#closeQuietly(this.#file!);
     this.#replacedIncrements = next.increments.length - 1;
-    this.#openedIncrement(file);
+    this.#openedIncrement(file, increment.name);
   }
 
   /** A fresh generation: nothing that is on disk is part of it, and nothing that is buffered either: the new base has its effects. */
@@ -800,12 +922,15 @@ export class AofLog {
     // Replies to what came before wait for the new base, all that comes now is in this file.
     this.writtenBytes = this.appendedBytes;
     if (!this.needsFreshGeneration) this.#settledAt(this.appendedBytes);
-    this.#openedIncrement(file);
+    this.#plannedIncrement = this.#nextIncrement(this.manifest.copy());
+    this.#openedIncrement(file, this.#plannedIncrement.name);
   }
 
-  #openedIncrement(file: FileHandle): void {
+  /** An empty file, that has or will have this name. */
+  #openedIncrement(file: FileHandle, name: string): void {
     this.#file = file, this.#fileBytes = 0, this.#db = -1, this.#timestampSeconds = 0;
-    this.#hasTornTail = false;
+    this.#hasTornTail = false, this.#unsealedBytes = 0;
+    this.#chain = this.#o.settings.aofChecksum ? new SealChain(fileIdOf(this.#learnLogId(), name)) : null;
     this.#fileNumber++;
   }
 
@@ -819,9 +944,9 @@ export class AofLog {
   }
 
   #nameIncrement(next: AofManifest): void {
-    const increment = this.#nextIncrement(next), path = this.#path(increment.name);
+    const increment = this.#plannedIncrement!, path = this.#path(increment.name);
     this.#o.storage.rename(this.#unnamedPath!, path);
-    this.#unnamedPath = path;
+    this.#unnamedPath = path, next.incrementSequence = increment.sequence;
     next.increments.push(increment);
   }
 
@@ -839,7 +964,7 @@ export class AofLog {
   /** Closes the increment and forgets what is buffered; the file goes too when no manifest can name it. */
   #dropFile(): void {
     const path = this.#unnamedPath, file = this.#file;
-    this.#file = null, this.#unnamedPath = null, this.#length = 0;
+    this.#file = null, this.#unnamedPath = null, this.#length = this.#blockBytes = 0;
     if (file !== null) this.#closeQuietly(file);
     if (path === null) return;
     this.#o.log("notice", `Removing the temp incr aof file ${path} in the background`);

@@ -5,8 +5,15 @@
  *
  * At most one base (b), then increments (i) with rising numbers, then history (h): files that are no longer part of the log and
  * wait to be removed. Persisting replaces the file as a whole: temporary file, sync, rename, directory sync.
+ *
+ * The manifest of a log with seals ends with a comment, which Redis skips, without an end of line:
+ *
+ *   #AFTERIMAGE manifest 1 log <8 hex> crc32 <8 hex>      the log's number; CRC-32 of all bytes before " crc32"
+ *
+ * A manifest that says nothing of the kind is Redis's. What says it anywhere else, or nearly, or with another checksum, is damaged.
  */
-import { ascii, utf8Decode, utf8Encode } from "../../base/bytes.ts";
+import { ascii, latin1Decode, utf8Decode, utf8Encode } from "../../base/bytes.ts";
+import { crc32, flippedBit } from "../../base/crc32.ts";
 import { readWhole, type Storage, StorageError, writeWhole } from "../../io/storage.ts";
 import { splitInlineArgs } from "../../resp/inline_args.ts";
 
@@ -16,16 +23,25 @@ export interface AofFile {
 }
 
 const LINE_BYTES_MAX = 1024;
+const SIGNATURE = "#AFTERIMAGE manifest 1 log ";
+/** One flipped bit in it does not make it another one. */
+const MARK = ascii("#AFTERIMAGE manifest");
+const SIGNED = new RegExp(`^(${SIGNATURE}([0-9a-f]{8})) crc32 ([0-9a-f]{8})$`);
+/** " crc32 ", and its digits. */
+const CHECKSUM_BYTES = 15;
+const HASH = 0x23;
 
 /** The manifest cannot be used. `line` is 0 when no line is at fault. */
 export class ManifestCorruptError extends Error {
   override name = "ManifestCorruptError";
   readonly lineNumber: number;
   readonly line: string;
+  /** Where its checksum says that it is damaged; -1 when it is not that. */
+  readonly offsetBytes: number;
 
-  constructor(reason: string, lineNumber: number, line: string) {
+  constructor(reason: string, lineNumber: number, line: string, offsetBytes = -1) {
     super(reason);
-    this.lineNumber = lineNumber, this.line = line;
+    this.lineNumber = lineNumber, this.line = line, this.offsetBytes = offsetBytes;
   }
 }
 
@@ -38,6 +54,8 @@ export class AofManifest {
   base: AofFile | null = null;
   increments: AofFile[] = [];
   history: AofFile[] = [];
+  /** The log's number, which the ids of its files are made from (`fileIdOf`); null where nothing is sealed. */
+  logId: number | null = null;
   /** Highest numbers given out so far, to files that are history now too: a new file must never have the name of one of those. */
   baseSequence = 0;
   incrementSequence = 0;
@@ -55,15 +73,16 @@ export class AofManifest {
     const copy = new AofManifest();
     copy.base = this.base, copy.increments = [...this.increments], copy.history = [...this.history];
     copy.baseSequence = this.baseSequence, copy.incrementSequence = this.incrementSequence;
+    copy.logId = this.logId;
     return copy;
   }
 
   /** @throws {ManifestCorruptError} */
-  static parse(text: string): AofManifest {
-    const manifest = new AofManifest();
-    if (text === "") throw new ManifestCorruptError("Found an empty AOF manifest", 0, "");
-    const lines = text.split("\n");
-    const last = lines.pop()!;
+  static parse(content: string | Uint8Array): AofManifest {
+    const manifest = new AofManifest(), bytes = typeof content === "string" ? utf8Encode(content) : content;
+    if (bytes.length === 0) throw new ManifestCorruptError("Found an empty AOF manifest", 0, "");
+    manifest.logId = checkedLogId(bytes);
+    const lines = utf8Decode(bytes).split("\n"), last = lines.pop()!;
     lines.forEach((line, index) => line.startsWith("#") || manifest.#addLine(line, index + 1));
     if (last !== "" && !last.startsWith("#")) {
       throw new ManifestCorruptError("The AOF manifest file contains too long line", 0, "");
@@ -72,6 +91,13 @@ export class AofManifest {
   }
 
   format(): string {
+    const lines = this.#lines();
+    if (this.logId === null) return lines;
+    const signed = ascii(lines + SIGNATURE + hex8(this.logId));
+    return `${lines}${SIGNATURE}${hex8(this.logId)} crc32 ${hex8(crc32(signed, 0, signed.length))}`;
+  }
+
+  #lines(): string {
     const line = (file: AofFile, type: string) => `file ${quoteName(file.name)} seq ${file.sequence} type ${type}\n`;
     return (this.base === null ? "" : line(this.base, "b")) + this.history.map((file) => line(file, "h")).join("") +
       this.increments.map((file) => line(file, "i")).join("");
@@ -115,6 +141,54 @@ export class AofManifest {
   }
 }
 
+/** The log's number from the comment at the end; null when this is not a manifest that has one. @throws {ManifestCorruptError} */
+function checkedLogId(bytes: Uint8Array): number | null {
+  const start = bytes.lastIndexOf(0x0a) + 1, match = SIGNED.exec(latin1Decode(bytes, start));
+  const strayAt = markAt(bytes, match === null ? bytes.length : start);
+  if (strayAt >= 0) throw damagedAt(strayAt, "its last line was changed, or is not the last any more");
+  if (match === null) {
+    if (start === bytes.length || bytes[start] !== HASH) return null;
+    throw damagedAt(start, "a comment has no end of line");
+  }
+  const signed = bytes.length - CHECKSUM_BYTES, crc = crc32(bytes, 0, signed), stored = Number.parseInt(match[3], 16);
+  if (crc === stored) return Number.parseInt(match[2], 16);
+  const differs = (digit: string, i: number) => digit !== hex8(crc)[i], wrong = [...match[3]].filter(differs).length;
+  const at = wrong === 1
+    ? bytes.length - match[3].length + [...match[3]].findIndex(differs)
+    : flippedBit((crc ^ stored) >>> 0, signed).offsetBytes;
+  throw at >= 0 ? damagedAt(at, "a bit is flipped") : damagedAt(0, "its checksum is not that of its content");
+}
+
+function damagedAt(offsetBytes: number, reason: string): ManifestCorruptError {
+  return new ManifestCorruptError(
+    `The AOF manifest is damaged at offset ${offsetBytes}: ${reason}. Restore it from a backup; if it was changed on purpose, ` +
+      "remove its last line",
+    0,
+    "",
+    offsetBytes,
+  );
+}
+
+/** Where before `end` the mark of our manifests stands, or what one flipped bit makes of it; -1 when nowhere. */
+function markAt(bytes: Uint8Array, end: number): number {
+  for (let at = 0; at + MARK.length <= end; at++) {
+    let wrongBits = 0;
+    for (let i = 0; i < MARK.length && wrongBits <= 1; i++) wrongBits += bitsOf(bytes[at + i] ^ MARK[i]);
+    if (wrongBits <= 1) return at;
+  }
+  return -1;
+}
+
+function bitsOf(byte: number): number {
+  let bits = 0;
+  for (let rest = byte; rest !== 0; rest &= rest - 1) bits++;
+  return bits;
+}
+
+function hex8(value: number): string {
+  return value.toString(16).padStart(8, "0");
+}
+
 const ESCAPES: Record<number, string> = { 7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 13: "\\r", 34: '\\"', 92: "\\\\" };
 
 /**
@@ -135,7 +209,7 @@ function quoteName(name: string): string {
 export function readManifest(storage: Storage, directory: string, name: string): AofManifest {
   const path = `${directory}/${name}`;
   if (!storage.exists(path)) return new AofManifest();
-  return AofManifest.parse(utf8Decode(readWhole(storage, path)));
+  return AofManifest.parse(readWhole(storage, path));
 }
 
 /**

@@ -16,7 +16,7 @@
  * This module makes and reads seals; what follows from them for a file is decided in `aof_verdict.ts`.
  */
 import { assert } from "../../base/assert.ts";
-import { utf8Encode } from "../../base/bytes.ts";
+import { ascii, utf8Encode } from "../../base/bytes.ts";
 import { crc32 } from "../../base/crc32.ts";
 
 export const SEAL_BYTES = 63;
@@ -34,6 +34,12 @@ const SHAPE = shape("#AF:________:________:________:________:________:__________
 function shape(text: string): Int16Array {
   return Int16Array.from(text, (character) => character === "_" ? DIGIT : character.charCodeAt(0));
 }
+
+/**
+ * The word that selects a database, as it is written in sealed files, and as Redis writes it: so what Redis adds to a sealed file can be told
+ * from a block of ours whose seal never came.
+ */
+export const SELECT_OURS: Uint8Array = ascii("select"), SELECT_REDIS: Uint8Array = ascii("SELECT");
 
 /** The fields of a seal. */
 export class Seal {

@@ -22,8 +22,8 @@
  * Dropping a torn block takes nothing that was acknowledged as durable: a sync comes after the whole write.
  * Changes nothing, and runs nothing.
  */
-import { ascii, bytesEqual } from "../../base/bytes.ts";
-import { crc32 } from "../../base/crc32.ts";
+import { bytesEqual } from "../../base/bytes.ts";
+import { crc32, type Flip, flippedBit, NO_FLIP } from "../../base/crc32.ts";
 import { type FileHandle, type Readable, readFully } from "../../io/storage.ts";
 import type { Args } from "../../resp/args.ts";
 import { AofReader, FormatError, TornError } from "./aof_reader.ts";
@@ -37,14 +37,14 @@ import {
   Seal,
   SEAL_BYTES,
   SealChain,
+  SELECT_OURS,
+  SELECT_REDIS,
   storedCrc,
 } from "./aof_seal.ts";
 
 const PIECE_BYTES = 1 << 20;
 const HASH = 0x23;
 const CRC_POLYNOMIAL = 0xedb88320 | 0;
-/** The word that selects a database, as we write it in a log, and as Redis does. */
-export const SELECT_OURS: Uint8Array = ascii("select"), SELECT_REDIS: Uint8Array = ascii("SELECT");
 /** What looks like one flipped bit in a longer block may be chance: 8 × this of 2^32 torn blocks do. */
 const FLIP_SEARCH_BYTES = 64 * 1024;
 
@@ -68,15 +68,6 @@ export interface Damage {
   /** The flipped bit of that byte; 0 when more is wrong. */
   readonly xor: number;
   readonly reason: string;
-}
-
-/** Nothing that one flipped bit explains. */
-const NO_FLIP: Flip = { offsetBytes: -1, xor: 0 };
-
-/** A flipped bit: in which byte, and which. */
-interface Flip {
-  readonly offsetBytes: number;
-  readonly xor: number;
 }
 
 export class AofVerdict {
@@ -149,17 +140,20 @@ export class AofVerdict {
       : { offsetBytes: start, xor: 0, reason: `the block that starts here is not what was written: ${why}` };
   }
 
-  /** A file that begins with a SELECT in small letters, before any seal, and whose log is known: its first write is torn or damaged. */
+  /**
+   * Of a file in whose log there are seals, and that has none at its start: what Redis wrote begins with a command, and that is no select in
+   * small letters. Anything else is a first write of ours that is torn or damaged.
+   */
   #isOurs(): boolean {
     const { storage, file, sizeBytes } = this.#o, reader = new AofReader(storage, file, 0, sizeBytes);
     try {
-      for (let kind = reader.next(); kind !== "end"; kind = reader.next()) {
-        if (kind === "command") return isSelect(reader.args, SELECT_OURS);
-      }
+      let kind = reader.next();
+      while (kind === "annotation") kind = reader.next();
+      return kind === "end" || isSelect(reader.args, SELECT_OURS);
     } catch (error) {
-      if (!(error instanceof TornError || error instanceof FormatError)) throw error;
+      if (error instanceof TornError || error instanceof FormatError) return true;
+      throw error;
     }
-    return false;
   }
 }
 
@@ -285,19 +279,8 @@ class Rest {
   }
 
   #isSound(seal: Seal, bytes: Uint8Array, at: number, offset: number): boolean {
-    const crc = this.#crcOf(offset + at - seal.lengthBytes, offset + at);
+    const crc = crcOfRange(this.#o.storage, this.#o.file, offset + at - seal.lengthBytes, offset + at);
     return crcOfSeal(crc, bytes, at) === seal.crc;
-  }
-
-  #crcOf(from: number, to: number): number {
-    const { storage, file } = this.#o, piece = new Uint8Array(Math.min(PIECE_BYTES, to - from));
-    let crc = 0;
-    for (let at = from; at < to;) {
-      const read = readFully(storage, file, at, piece.subarray(0, Math.min(piece.length, to - at)));
-      if (read === 0) break;
-      crc = crc32(piece, 0, read, crc), at += read;
-    }
-    return crc;
   }
 
   /** Goes through the rest; pieces overlap. Stops when `look` says false. */
@@ -371,12 +354,24 @@ class Rest {
   }
 }
 
+/** The checksum of a part of a file. @throws {StorageError} */
+export function crcOfRange(storage: Readable, file: FileHandle, startBytes: number, endBytes: number): number {
+  const piece = new Uint8Array(Math.min(PIECE_BYTES, endBytes - startBytes));
+  let crc = 0;
+  for (let at = startBytes; at < endBytes;) {
+    const read = readFully(storage, file, at, piece.subarray(0, Math.min(piece.length, endBytes - at)));
+    if (read === 0) break;
+    crc = crc32(piece, 0, read, crc), at += read;
+  }
+  return crc;
+}
+
 /** The one flipped bit in the block bytes[0, at) and its seal. */
 function flippedIn(bytes: Uint8Array, at: number): Flip {
   const crc = crcOfSeal(crc32(bytes, 0, at), bytes, at);
   const outside = wrongOutside(bytes, at, crc);
   if (outside !== null) return outside;
-  const flip = flipOf((crc ^ storedCrc(bytes, at)) >>> 0, at + SEAL_BYTES - COVERED_FROM);
+  const flip = flippedBit((crc ^ storedCrc(bytes, at)) >>> 0, at + SEAL_BYTES - COVERED_FROM);
   return flip.offsetBytes < at ? flip : { offsetBytes: flip.offsetBytes + COVERED_FROM, xor: flip.xor };
 }
 
@@ -388,17 +383,6 @@ function wrongOutside(bytes: Uint8Array, at: number, crc: number): Flip | null {
   for (let i = 0; i < COVERED_FROM; i++) if (bytes[at + i] !== expected[i]) wrong++, place = i;
   if (wrong > 1) return null;
   return place < 0 ? NO_FLIP : { offsetBytes: at + place, xor: bytes[at + place] ^ expected[place] };
-}
-
-/** The flipped bit in `length` bytes that changes their CRC-32 by this. */
-function flipOf(change: number, length: number): Flip {
-  // The last bit that was taken in, the highest of the last byte, changes it by the polynomial; each one before by a step more.
-  let step = CRC_POLYNOMIAL;
-  for (let bit = 0; bit < length * 8; bit++) {
-    if (step >>> 0 === change) return { offsetBytes: length - 1 - (bit >>> 3), xor: 0x80 >>> (bit & 7) };
-    step = (step >>> 1) ^ (CRC_POLYNOMIAL & -(step & 1));
-  }
-  return NO_FLIP;
 }
 
 function isSelect(args: Args, word: Uint8Array): boolean {

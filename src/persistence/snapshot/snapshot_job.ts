@@ -8,6 +8,7 @@ import { StorageError, writeFully } from "../../io/storage.ts";
 import type { MemoryReader, SnapshotImage } from "../../memory/mod.ts";
 import { CONTROL } from "../../memory/mod.ts";
 import { writeAofCommands } from "../aof/aof_base_writer.ts";
+import { SEAL_BYTES, SealChain } from "../aof/aof_seal.ts";
 import { type SaveOptions, saveRdb } from "../rdb/rdb_saver.ts";
 import { RdbWriter } from "../rdb/rdb_writer.ts";
 
@@ -19,6 +20,8 @@ export interface SnapshotJob extends SaveOptions {
   readonly image: SnapshotImage | null;
   readonly compress: boolean;
   readonly checksum: boolean;
+  /** The id that the seals of a base of commands hold; null when it has none. */
+  readonly fileId: number | null;
   /** rdb-key-save-delay: microseconds to wait after each key; negative: keys per microsecond. For tests. */
   readonly keyDelayUs: number;
   /** The plan that the disk of the server follows, for a thread that has a disk of its own. */
@@ -62,12 +65,7 @@ export function* runSnapshotJob(
   let file: FileHandle | null = null;
   try {
     file = storage.open(job.path, "create");
-    const opened = file;
-    const writer = new RdbWriter(
-      (bytes, start, end) => writeFully(storage, opened, bytes, start, end),
-      job.compress,
-      job.checksum,
-    );
+    const writer = new RdbWriter(fileWriter(storage, file, job.fileId), job.compress, job.checksum);
     let keys = 0;
     const onKey = () => {
       keys++;
@@ -76,7 +74,7 @@ export function* runSnapshotJob(
     };
     const steps = job.kind === "rdb"
       ? saveRdb(writer, memory, job, onKey)
-      : writeAofCommands(writer, memory, job, onKey);
+      : writeAofCommands(writer, memory, job, job.fileId !== null, onKey);
     for (const _ of steps) {
       host.checkUsable();
       yield;
@@ -85,13 +83,27 @@ export function* runSnapshotJob(
     else writer.flush();
     host.checkUsable();
     storage.sync(file);
+    const writtenBytes = storage.size(file);
     storage.close(file);
-    return { ok: true, writtenBytes: writer.flushedBytes, keys };
+    return { ok: true, writtenBytes, keys };
   } catch (error) {
     if (file !== null) discard(storage, file, job.path);
     const aborted = error instanceof Error && error.name === "SnapshotAbortedError";
     return { ok: false, error: error instanceof Error ? error.message : String(error), aborted };
   }
+}
+
+/** Writes pieces to a file; with an id, each as a block with its seal. */
+function fileWriter(storage: Storage, file: FileHandle, fileId: number | null) {
+  if (fileId === null) {
+    return (bytes: Uint8Array, start: number, end: number) => void writeFully(storage, file, bytes, start, end);
+  }
+  const chain = new SealChain(fileId), seal = new Uint8Array(SEAL_BYTES);
+  return (bytes: Uint8Array, start: number, end: number) => {
+    chain.seal(bytes, start, end, 0, seal, 0);
+    writeFully(storage, file, bytes, start, end);
+    writeFully(storage, file, seal, 0, SEAL_BYTES);
+  };
 }
 
 function delay(keyDelayUs: number, keys: number, host: JobHost): void {

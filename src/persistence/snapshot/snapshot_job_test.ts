@@ -41,6 +41,7 @@ function jobOf(keyspace: Keyspace, image: SnapshotImage | null, kind: "rdb" | "c
     image,
     compress: true,
     checksum: true,
+    fileId: null,
     keyDelayUs: 0,
   };
 }

@@ -508,6 +508,7 @@ const OWN: readonly Directive[] = [
     FIXED,
   ),
   memory("cow-max-bytes", 0n, NATURAL_I64, used("cowMaxBytes")),
+  bool("aof-checksum", true, used("aofChecksum")),
   bool("pages-trace", false, used("pagesTrace")),
   bool("snapshot-process", true, used("snapshotProcess")),
   bool("memory-debug", false, used("memoryDebug"), FIXED),

@@ -138,6 +138,7 @@ export class Settings {
   pageSizeBytes = 0;
   /** 0 is no limit. */
   cowMaxBytes = 0;
+  aofChecksum = true;
   pagesTrace = false;
   snapshotProcess = true;
   memoryDebug = false;
