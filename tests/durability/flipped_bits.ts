@@ -6,6 +6,7 @@
  */
 import { ManualClock, MemoryStorage, SeededRandomness } from "../../src/mod.ts";
 import type { FileHandle, StorageOperation } from "../../src/io/storage.ts";
+import { SimulatedDisk } from "../../src/io/simulated_disk/mod.ts";
 import { SimulatedProcess } from "./explorer/engine.ts";
 
 const CHANGES: ReadonlySet<StorageOperation> = new Set([
@@ -18,6 +19,8 @@ const CHANGES: ReadonlySet<StorageOperation> = new Set([
 ]);
 const DIRECTORY = "//appendonlydir";
 const FLIPS = 20_000;
+/** The files are not on a simulated disk. */
+const NOT_USED = new SimulatedDisk();
 
 /** Files of which one bit is not what was written. */
 class RottenStorage extends MemoryStorage {
@@ -41,22 +44,22 @@ class RottenStorage extends MemoryStorage {
     const paths = this.list(DIRECTORY).map((name) => `${DIRECTORY}/${name}`);
     return paths.map((path) => ({ path, sizeBytes: this.stat(path)!.sizeBytes })).filter((file) => file.sizeBytes > 0);
   }
-
-  abandon(): void {}
 }
 
 export class FlippedBits {
-  readonly storage: RottenStorage = new RottenStorage();
+  readonly storage: RottenStorage;
   readonly #process: SimulatedProcess;
 
-  private constructor(process: SimulatedProcess) {
-    this.#process = process;
+  private constructor(storage: RottenStorage, process: SimulatedProcess) {
+    this.storage = storage, this.#process = process;
   }
 
   /** A log with a base of this kind, and an increment: `before` and `after` are the commands on either side of its rewrite. */
   static async open(preamble: "yes" | "no", before: string[][], after: string[][]): Promise<FlippedBits> {
-    const bits = new FlippedBits(await SimulatedProcess.open(new ManualClock())), process = bits.#process;
-    await process.start(bits.storage, "aof", "always");
+    const storage = new RottenStorage(),
+      process = await SimulatedProcess.open(new ManualClock(), { storage: () => storage });
+    const bits = new FlippedBits(storage, process);
+    await process.start(NOT_USED, "aof", "always");
     process.connect().command("CONFIG", "SET", "aof-use-rdb-preamble", preamble);
     process.connect().command("CONFIG", "SET", "auto-aof-rewrite-percentage", "0");
     for (const words of before) process.connect().command(...words), process.tick();
@@ -73,7 +76,7 @@ export class FlippedBits {
     const { storage } = this, name = path.slice(DIRECTORY.length + 1), sizeBytes = storage.stat(path)!.sizeBytes;
     storage.path = path, storage.bit = bit, storage.changes = 0;
     try {
-      await this.#process.start(storage, "aof", "always");
+      await this.#process.start(NOT_USED, "aof", "always");
       return `${name}, bit ${bit}: a server started on it`;
     } catch (error) {
       if (!(error instanceof Error) || error.name !== "LoadFailedError") throw error;

@@ -44,7 +44,6 @@ import {
 
 const PIECE_BYTES = 1 << 20;
 const HASH = 0x23;
-const CRC_POLYNOMIAL = 0xedb88320 | 0;
 /** What looks like one flipped bit in a longer block may be chance: 8 × this of 2^32 torn blocks do. */
 const FLIP_SEARCH_BYTES = 64 * 1024;
 

@@ -12,7 +12,6 @@ import {
   openServer,
   type Randomness,
   SeededRandomness,
-  type Storage,
 } from "../../../src/mod.ts";
 import type { SimulatedDisk } from "../../../src/io/simulated_disk/mod.ts";
 import { InlineSnapshotChild } from "../../../src/persistence/snapshot/inline_child.ts";
@@ -64,11 +63,6 @@ function openWith(clock: ManualClock, network: MemoryNetwork): Promise<Afterimag
   return openServer({ ...options, directives: DIRECTIVES });
 }
 
-/** A disk that a process can be killed on: what it had open is lost. */
-export interface ProcessDisk extends Storage {
-  abandon(): void;
-}
-
 /** What a process loses, and gets anew when it starts. */
 interface Remade {
   storage: Storage;
@@ -86,7 +80,7 @@ export class SimulatedProcess {
   readonly #network: MemoryNetwork;
   readonly #mutation: Mutation;
   #child: InlineSnapshotChild | null = null;
-  #disk: ProcessDisk | null = null;
+  #disk: SimulatedDisk | null = null;
   /** Null while it runs. */
   exitCode: number | null = null;
 
@@ -105,7 +99,7 @@ export class SimulatedProcess {
   }
 
   /** Kills what runs, and starts on a disk. @throws {LoadFailedError} */
-  async start(disk: ProcessDisk, mode: Mode, policy: Policy): Promise<void> {
+  async start(disk: SimulatedDisk, mode: Mode, policy: Policy): Promise<void> {
     this.kill();
     const { server } = this.#app, remade = server as unknown as Remade, mutation = this.#mutation;
     const storage = mutation.storage?.(disk) ?? disk;
