@@ -371,7 +371,10 @@ class AofFileLoad {
   /** Where the log can be gone on with. */
   get tail(): AofTail {
     const verdict = this.#verdict, { storage } = this.#o, validBytes = this.offsetBytes;
-    if (verdict === null) return { validBytes, sealedBytes: 0, chain: null, restCrc: null };
+    // A cut inside what is sealed would be one of a transaction in two blocks, which nobody writes.
+    if (verdict === null || validBytes < verdict.verifiedBytes) {
+      return { validBytes, sealedBytes: 0, chain: null, restCrc: null };
+    }
     const { verifiedBytes: sealedBytes, chain } = verdict;
     const restCrc = this.#cutTo < 0 ? verdict.restCrc : crcOfRange(storage, this.#file, sealedBytes, validBytes);
     return { validBytes, sealedBytes, chain, restCrc };

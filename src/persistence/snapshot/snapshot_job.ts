@@ -7,8 +7,7 @@ import type { FileHandle, Storage } from "../../io/storage.ts";
 import { StorageError, writeFully } from "../../io/storage.ts";
 import type { MemoryReader, SnapshotImage } from "../../memory/mod.ts";
 import { CONTROL } from "../../memory/mod.ts";
-import { writeAofCommands } from "../aof/aof_base_writer.ts";
-import { SEAL_BYTES, SealChain } from "../aof/aof_seal.ts";
+import { SealedFile, writeAofCommands } from "../aof/aof_base_writer.ts";
 import { type SaveOptions, saveRdb } from "../rdb/rdb_saver.ts";
 import { RdbWriter } from "../rdb/rdb_writer.ts";
 
@@ -65,7 +64,10 @@ export function* runSnapshotJob(
   let file: FileHandle | null = null;
   try {
     file = storage.open(job.path, "create");
-    const writer = new RdbWriter(fileWriter(storage, file, job.fileId), job.compress, job.checksum);
+    const opened = file, sealed = job.fileId === null ? null : new SealedFile(storage, file, job.fileId);
+    const write = (bytes: Uint8Array, start: number, end: number) =>
+      sealed === null ? writeFully(storage, opened, bytes, start, end) : sealed.write(bytes, start, end);
+    const writer = new RdbWriter(write, job.compress, job.checksum);
     let keys = 0;
     const onKey = () => {
       keys++;
@@ -74,13 +76,12 @@ export function* runSnapshotJob(
     };
     const steps = job.kind === "rdb"
       ? saveRdb(writer, memory, job, onKey)
-      : writeAofCommands(writer, memory, job, job.fileId !== null, onKey);
+      : writeAofCommands(writer, memory, job, sealed, onKey);
     for (const _ of steps) {
       host.checkUsable();
       yield;
     }
     if (job.kind === "rdb") writer.finish();
-    else writer.flush();
     host.checkUsable();
     storage.sync(file);
     const writtenBytes = storage.size(file);
@@ -91,19 +92,6 @@ export function* runSnapshotJob(
     const aborted = error instanceof Error && error.name === "SnapshotAbortedError";
     return { ok: false, error: error instanceof Error ? error.message : String(error), aborted };
   }
-}
-
-/** Writes pieces to a file; with an id, each as a block with its seal. */
-function fileWriter(storage: Storage, file: FileHandle, fileId: number | null) {
-  if (fileId === null) {
-    return (bytes: Uint8Array, start: number, end: number) => void writeFully(storage, file, bytes, start, end);
-  }
-  const chain = new SealChain(fileId), seal = new Uint8Array(SEAL_BYTES);
-  return (bytes: Uint8Array, start: number, end: number) => {
-    chain.seal(bytes, start, end, 0, seal, 0);
-    writeFully(storage, file, bytes, start, end);
-    writeFully(storage, file, seal, 0, SEAL_BYTES);
-  };
 }
 
 function delay(keyDelayUs: number, keys: number, host: JobHost): void {
