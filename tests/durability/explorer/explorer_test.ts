@@ -5,13 +5,14 @@ import { argumentsOfJob, parseArguments } from "./arguments.ts";
 import { Coverage, emptyCells } from "./coverage.ts";
 import { Explorer, type Scenario, type Shard } from "./explorer.ts";
 import { timelinePage } from "./html_timeline.ts";
-import { SMALL_GEOMETRY } from "./plan.ts";
+import { runPlan, SMALL_GEOMETRY } from "./plan.ts";
 import { shrink } from "./shrink.ts";
 import { StateTable } from "./state_table.ts";
 import { allPairs, CANONICAL, drawnWorkload } from "./workload.ts";
 
 const LIE: Fault = { kind: "lie" };
 const OPTIONS = { seed: 1, samples: 4, depthMax: 2, deeperEvery: 5, damageEvery: 0, holes: false };
+const RUNS_MAX = 500;
 const never = () => false;
 
 function scenario(name: string, changes: Partial<Scenario> = {}): Scenario {
@@ -152,6 +153,14 @@ Deno.test("coverage: what is possible and was not reached is named, and tables a
   coverage.addAll(coverage);
   assertEquals(coverage.pairs["save, then restart"], { runs: 2, states: 6 });
   assertEquals(emptyCells(coverage).some((name) => name.includes("then")), false);
+});
+
+Deno.test("plan: within 500 runs each operation has met each fault that it can meet, and each verb followed each", async () => {
+  const explorer = await Explorer.open(OPTIONS), always = () => true;
+  const isOver = () => explorer.counts.runs === RUNS_MAX || emptyCells(explorer.coverage).length === 0;
+  await runPlan(1, ["ext4", "strict", "kill"], (scenario) => explorer.explore(scenario, always), isOver);
+  assertEquals(emptyCells(explorer.coverage), []);
+  assertEquals(explorer.violations, []);
 });
 
 Deno.test("workloads: all pairs of verbs; drawn ones follow from what is drawn", () => {
