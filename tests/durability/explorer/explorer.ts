@@ -135,9 +135,9 @@ export class Explorer {
     return new Explorer(options, await ReferenceModel.open(clock), await SimulatedProcess.open(clock, mutation));
   }
 
-  /** Another one, on the same server, that has seen nothing yet. */
+  /** Another one, on the same server, that has seen nothing yet and takes no image for another shard's. */
   sibling(): Explorer {
-    return new Explorer(this.#o, this.#model, this.#process);
+    return new Explorer({ ...this.#o, shard: WHOLE }, this.#model, this.#process);
   }
 
   /** The images that were counted, as text. */
