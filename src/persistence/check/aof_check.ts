@@ -25,6 +25,9 @@ const RESTARTS_MAX = 1000;
 const FOUND_BYTES = 16;
 const MULTI = ascii("MULTI"), EXEC = ascii("EXEC");
 
+const TORN_NOTE =
+  "a crash leaves this behind; a server cuts it by itself when it starts, unless aof-load-truncated is no";
+
 /** What a check asks about commands. */
 export interface CommandBook {
   /** Why no server would run this: an unknown name, a wrong number of arguments. Empty when it would. */
@@ -105,6 +108,7 @@ export class AofCheck {
     const atBytes = walk.validBytes >= start || walk.sealedBytes === 0 ? walk.validBytes : walk.sealedBytes;
     this.#countLost(source, atBytes, lost);
     const damage = isKept ? walk.damage : this.#damageBehind(source, verdict);
+    if (damage?.kind === "torn" && place.isLast) notes.push(TORN_NOTE);
     return { ...found, damage, remedy: { kind: "cut", atBytes, end: "nothing" } };
   }
 
@@ -133,7 +137,7 @@ export class AofCheck {
       fromBytes: start,
       kind: isTorn ? "torn" : "damaged",
       reason: isTorn ? tornReason(source, start) : verdict.damage!.reason,
-      expected: "the rest of the block, and its seal",
+      expected: "",
       inside: this.#commandAt(source, start),
       is: null,
       was: null,

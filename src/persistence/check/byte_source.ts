@@ -15,10 +15,14 @@ export class ByteSource {
     this.storage = storage, this.file = file, this.path = path, this.sizeBytes = sizeBytes;
   }
 
-  /** Whoever opens it closes the file. @throws {StorageError} */
-  static open(storage: Storage, path: string): ByteSource {
+  /** Gives a file to `use`, and closes it. @throws {StorageError} */
+  static use<T>(storage: Storage, path: string, use: (source: ByteSource) => T): T {
     const file = storage.open(path, "read");
-    return new ByteSource(storage, file, path, storage.size(file));
+    try {
+      return use(new ByteSource(storage, file, path, storage.size(file)));
+    } finally {
+      storage.close(file);
+    }
   }
 
   readonly readAt: ReadAt = (offset, into) => this.storage.read(this.file, offset, into);

@@ -157,7 +157,9 @@ export class RdbCheck {
         offsetBytes: error.offsetBytes,
         fromBytes: Math.min(load.wholeBytes, error.offsetBytes),
         kind: isTorn ? "torn" : "damaged",
-        reason: isZeros ? `the last ${source.sizeBytes - zerosFrom} bytes are zeros` : reasonOf(error),
+        reason: isZeros
+          ? `the last ${source.sizeBytes - zerosFrom} bytes are zeros, in the middle of a part`
+          : reasonOf(error),
         expected: isTorn
           ? "the rest of it"
           : load.wholeBytes === 0
@@ -168,7 +170,7 @@ export class RdbCheck {
         was: null,
       },
       remedy: cutOf(load),
-      keysLost: told.keysMissing(source.sizeBytes - load.wholeBytes),
+      keysLost: told.keysMissing(isTorn ? Infinity : source.sizeBytes - load.wholeBytes),
       isAtLeast: true,
       keyNames,
       notes: told.notes,
@@ -351,7 +353,7 @@ class RdbScan implements EntrySink {
     return notes;
   }
 
-  /** How many of the keys that were announced are not there; `bytesLeft` bounds what can be believed. */
+  /** How many of the keys that were announced are not there. A file that is all there holds no more than `bytesLeft` can. */
   keysMissing(bytesLeft: number): number {
     let missing = 0;
     for (const { announced, found } of this.#databases.values()) missing += Math.max(0, announced - found);
