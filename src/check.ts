@@ -109,7 +109,9 @@ function main(): number {
     const args = parse(words), report = run(args);
     const command = `${COMMAND} ${args.path}`;
     print(
-      json ? JSON.stringify(report, null, 2) + "\n" : checkText(report, command, process.isTerminal() ? COLORS : PLAIN),
+      json
+        ? JSON.stringify(report, null, 2) + "\n"
+        : checkText(report, command, args.target, process.isTerminal() ? COLORS : PLAIN),
     );
     return report.verdict === "sound" ? EXIT.sound : EXIT.damaged;
   } catch (error) {

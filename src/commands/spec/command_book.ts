@@ -20,10 +20,11 @@ export const COMMAND_BOOK = {
     return fits ? "" : `${facts.name.replace("|", " ").toUpperCase()} cannot have ${args.count - 1} arguments`;
   },
 
-  /** Which arguments are keys. */
+  /** Which arguments are keys; of a request that is not whole, those that are there. */
   keys(args: RequestView): readonly number[] {
-    const facts = args.count === 0 || this.fault(args) !== "" ? undefined : factsOf(args);
-    return facts === undefined ? NO_KEYS : getKeys(facts, args).map((key) => key.index);
+    const facts = args.count === 0 ? undefined : factsOf(args);
+    if (facts === undefined) return NO_KEYS;
+    return getKeys(facts, args).map((key) => key.index).filter((index) => index < args.count);
   },
 };
 

@@ -47,6 +47,9 @@ export interface AofFinding {
   readonly notes: readonly string[];
 }
 
+/** What is known once a flipped bit was put right. */
+type Restored = Pick<AofFinding, "commands" | "damage" | "remedy">;
+
 /** What the file is in its log. */
 export interface AofPlace {
   readonly name: string;
@@ -62,6 +65,13 @@ export class LostCommands {
   /** Some could not be read, and are not counted. */
   isAtLeast = false;
   readonly keyNames = new KeyNames();
+
+  /** Those of another file too; null when that one is not there to be read. */
+  add(other: LostCommands | null): void {
+    this.isAtLeast ||= other?.isAtLeast ?? true;
+    this.count += other?.count ?? 0;
+    if (other !== null) this.keyNames.addAll(other.keyNames);
+  }
 }
 
 export class AofCheck {
@@ -81,6 +91,13 @@ export class AofCheck {
     const lost = new LostCommands();
     this.#countLost(source, rdb.damage!.offsetBytes, lost);
     return { rdb, commands: null, damage: rdb.damage, remedy: rdb.remedy, lost, notes: rdb.notes };
+  }
+
+  /** All commands of a file, which a repair leaves out. */
+  lose(source: ByteSource): LostCommands {
+    const lost = new LostCommands();
+    this.#countLost(source, 0, lost);
+    return lost;
   }
 
   #behindRdb(source: ByteSource, rdb: RdbFinding): AofFinding {
@@ -113,8 +130,8 @@ export class AofCheck {
   }
 
   /** The flipped bit that the verdict has found, if all is well with it put right. */
-  #restored(source: ByteSource, place: AofPlace, verdict: AofVerdict): { damage: Damage; remedy: Remedy } | null {
-    const { offsetBytes, reason, xor } = verdict.damage!;
+  #restored(source: ByteSource, place: AofPlace, verdict: AofVerdict): Restored | null {
+    const { offsetBytes, xor } = verdict.damage!, start = verdict.verifiedBytes;
     if (xor === 0) return null;
     const is = source.byteAt(offsetBytes), was = is ^ xor, patched = source.with(offsetBytes, was);
     if (judge(patched, place).kind === "damaged") return null;
@@ -122,8 +139,9 @@ export class AofCheck {
     walk.watchedBytes = offsetBytes;
     walk.run();
     if (walk.damage !== null) return null;
-    const inside = walk.watched;
+    const inside = walk.watched, reason = `the checksum of the block that starts at offset ${start} differs`;
     return {
+      commands: walk.facts(start),
       damage: { offsetBytes, fromBytes: offsetBytes, kind: "damaged", reason, expected: hex(was), inside, is, was },
       remedy: { kind: "restore", offsetBytes, was },
     };
@@ -136,7 +154,7 @@ export class AofCheck {
       offsetBytes: isTorn ? start : verdict.damage!.offsetBytes,
       fromBytes: start,
       kind: isTorn ? "torn" : "damaged",
-      reason: isTorn ? tornReason(source, start) : verdict.damage!.reason,
+      reason: isTorn ? tornReason(source) : verdict.damage!.reason,
       expected: "",
       inside: this.#commandAt(source, start),
       is: null,
@@ -174,16 +192,13 @@ export class AofCheck {
     }
   }
 
-  /** Counts what could not be read as one command, where it looks like one; returns where the next may start, or -1. */
+  /** Counts what could not be read as one command, where its name is there; returns where the next may start, or -1. */
   #passOver(source: ByteSource, reader: AofReader, lost: LostCommands, isTorn: boolean): number {
     const at = reader.offsetBytes;
-    if (source.byteAt(at) === STAR) {
-      const { fragment } = reader;
-      lost.count++;
-      for (const index of fragment.count > 0 ? this.#book.keys(fragment) : []) lost.keyNames.add(fragment.slice(index));
-      // The end of the file is no riddle: one command is not whole.
-      if (!isTorn) lost.isAtLeast = true;
-    }
+    // The end of the file is no riddle: one command is not whole.
+    if (!isTorn) lost.isAtLeast = true;
+    const { fragment } = reader;
+    if (fragment.count > 0) this.#lose(fragment, lost);
     return nextStart(source, at + 1);
   }
 
@@ -291,7 +306,7 @@ class Walk {
     this.#found(
       "torn",
       at,
-      tornReason(this.#source, at),
+      tornReason(this.#source),
       "the rest of it",
       commandText(this.#reader.fragment, this.#book),
     );
@@ -332,10 +347,9 @@ function notesOf(verdict: AofVerdict, source: ByteSource): string[] {
   ];
 }
 
-function tornReason(source: ByteSource, from: number): string {
-  return source.byteAt(from) === 0 && source.hasOnlyZerosFrom(from)
-    ? `the last ${source.sizeBytes - from} bytes are zeros`
-    : "the file ends in the middle";
+function tornReason(source: ByteSource): string {
+  const zeros = source.sizeBytes - source.startOfZeros();
+  return zeros === 0 ? "the file ends in the middle" : `the file goes on with ${zeros} bytes of zeros`;
 }
 
 /** A command as it is shown: its name and the first of its keys. */

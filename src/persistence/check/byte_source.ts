@@ -3,7 +3,7 @@ import { type FileHandle, type Readable, readFully, type Storage } from "../../i
 import { AofReader } from "../aof/aof_reader.ts";
 import type { ReadAt } from "../rdb/rdb_reader.ts";
 
-const PIECE_BYTES = 1 << 20;
+const PIECE_BYTES = 1 << 20, ZERO_PIECE_BYTES = 64 * 1024;
 
 export class ByteSource {
   readonly storage: Readable;
@@ -26,6 +26,14 @@ export class ByteSource {
   }
 
   readonly readAt: ReadAt = (offset, into) => this.storage.read(this.file, offset, into);
+
+  /** As if it ended after `length` bytes. */
+  first(length: number): ByteSource {
+    const { storage, file, path } = this;
+    const read: Storage["read"] = (file, offset, into) =>
+      storage.read(file, offset, into.subarray(0, Math.max(0, Math.min(into.length, length - offset))));
+    return new ByteSource({ read, sectorBytes: storage.sectorBytes }, file, path, length);
+  }
 
   /** The same with the byte at `offsetBytes` changed. */
   with(offsetBytes: number, value: number): ByteSource {
@@ -65,8 +73,13 @@ export class ByteSource {
     return true;
   }
 
-  /** Whether there is nothing but zeros from `from` on; also when there is nothing. */
-  hasOnlyZerosFrom(from: number): boolean {
-    return this.forEachPiece(from, this.sizeBytes, (piece) => piece.every((byte) => byte === 0));
+  /** Where the zeros start that it ends with; its size when it ends with none. */
+  startOfZeros(): number {
+    for (let end = this.sizeBytes; end > 0;) {
+      const from = Math.max(0, end - ZERO_PIECE_BYTES), piece = this.bytes(from, end - from);
+      for (let i = piece.length; i > 0; i--) if (piece[i - 1] !== 0) return from + i;
+      end = from;
+    }
+    return 0;
   }
 }

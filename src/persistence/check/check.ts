@@ -28,6 +28,9 @@ import {
 const MANIFEST_SUFFIX = ".manifest", TEMPORARY_PREFIX = "temp-";
 const MAGIC = "REDIS", MANIFEST_START = "file ";
 
+const ORPHAN_NOTE = "the manifest does not name it: it is not loaded";
+const UNKNOWN_NOTE = "whether it belongs to the log only the manifest tells";
+
 /** What a repair writes: one file, or a directory of them. */
 export type RepairPlan =
   | { readonly kind: "file"; readonly from: string; readonly remedy: Remedy }
@@ -136,7 +139,7 @@ export class Check {
       const files = this.#filesOf(path, manifest);
       const reports = [own, ...files.map((file) => file.report), ...this.#historyOf(path, manifest)];
       const orphans = this.#orphansOf(path, manifest, manifestName);
-      const repair = planOf(manifest, files, damage !== null);
+      const repair = planOf(manifest, files, damage !== null, (file) => this.#lose(`${path}/${file.report.name}`));
       const plan: RepairPlan | null = repair.kept === null || repair.report.possible === "not needed"
         ? null
         : { kind: "directory", from: path, files: repair.kept, manifestName, manifestText: repair.manifest.format() };
@@ -146,7 +149,7 @@ export class Check {
 
   #withoutManifest(path: string, own: FileReport, remedy: Remedy): Checked {
     const text = remedy.kind === "impossible" ? remedy.reason : "";
-    const others = this.#orphansOf(path, new AofManifest(), own.name);
+    const others = this.#orphansOf(path, new AofManifest(), own.name, UNKNOWN_NOTE);
     const repair: RepairReport = { possible: "no", text, loss: NOTHING_LOST, writtenTo: null };
     return { report: reportOf(path, "directory", [own, ...others], repair), plan: null };
   }
@@ -169,6 +172,10 @@ export class Check {
     });
   }
 
+  #lose(path: string): LostCommands {
+    return ByteSource.use(this.#storage, path, (source) => this.#aof.lose(source));
+  }
+
   #historyOf(path: string, manifest: AofManifest): FileReport[] {
     return manifest.history.filter(({ name }) => this.#storage.exists(`${path}/${name}`))
       .map(({ name }) =>
@@ -176,10 +183,10 @@ export class Check {
       );
   }
 
-  #orphansOf(path: string, manifest: AofManifest, manifestName: string): FileReport[] {
+  #orphansOf(path: string, manifest: AofManifest, manifestName: string, note = ORPHAN_NOTE): FileReport[] {
     const named = new Set([...manifest.files, ...manifest.history].map((file) => file.name)).add(manifestName);
     return this.#storage.list(path).filter((name) => !named.has(name))
-      .map((name) => this.#unread(path, name, "orphan", "the manifest does not name it: it is not loaded"));
+      .map((name) => this.#unread(path, name, "orphan", note));
   }
 
   #unread(path: string, name: string, role: FileRole, note: string): FileReport {
@@ -283,13 +290,18 @@ interface DirectoryRepair {
 }
 
 /** What a repair keeps: files up to the first that loses something, and what it keeps of that one. */
-function planOf(manifest: AofManifest, files: readonly CheckedFile[], manifestDamaged: boolean): DirectoryRepair {
+function planOf(
+  manifest: AofManifest,
+  files: readonly CheckedFile[],
+  manifestDamaged: boolean,
+  lose: (file: CheckedFile) => LostCommands,
+): DirectoryRepair {
   const at = files.findIndex(({ finding }) => finding === null || !isLossless(finding.remedy));
   if (at < 0) return keepAll(manifest, files, manifestDamaged);
   const { finding, report } = files[at], remedy = finding?.remedy ?? null;
   const keepsPart = remedy !== null && remedy.kind !== "impossible";
   const kept = files.slice(0, keepsPart ? at + 1 : at), dropped = files.slice(at + 1);
-  const loss = lossFrom(finding, dropped);
+  const loss = lossFrom(finding, dropped, lose);
   const fail = (text: string): DirectoryRepair => ({
     report: { possible: "no", text, loss, writtenTo: null },
     kept: null,
@@ -301,7 +313,7 @@ function planOf(manifest: AofManifest, files: readonly CheckedFile[], manifestDa
     );
   }
   const cut = keepsPart ? `the copy of ${report.name} ${whatIsKept(remedy)}` : `${report.name} is left out`;
-  const rest = dropped.length === 0 ? "" : `, and so ${dropped.length === 1 ? "is" : "are"} ${names(dropped)}`;
+  const rest = dropped.length === 0 ? "" : `, and what follows is left out: ${names(dropped)}`;
   const isEnd = dropped.length === 0 && keepsPart && remedy.kind === "cut";
   return {
     report: { possible: isEnd ? "yes" : "lossy", text: cut + rest, loss, writtenTo: null },
@@ -337,15 +349,15 @@ function names(files: readonly CheckedFile[]): string {
 }
 
 /** What the damaged file loses, and all of those behind it. */
-function lossFrom(finding: AofFinding | null, dropped: readonly CheckedFile[]): Loss {
-  const first = finding === null ? NOTHING_LOST : lossOf(finding.rdb, finding.lost);
-  let { keys, commands } = first, isAtLeast = first.isAtLeast || finding === null;
-  for (const file of dropped) {
-    commands += (file.report.commands?.count ?? 0) + (file.finding?.lost.count ?? 0);
-    keys += file.report.rdb?.keys ?? 0;
-    isAtLeast ||= file.finding === null || file.finding.lost.isAtLeast;
-  }
-  return { ...first, keys, commands, isAtLeast };
+function lossFrom(
+  finding: AofFinding | null,
+  dropped: readonly CheckedFile[],
+  lose: (file: CheckedFile) => LostCommands,
+): Loss {
+  const all = finding?.lost ?? new LostCommands();
+  if (finding === null) all.isAtLeast = true;
+  for (const file of dropped) all.add(file.finding === null ? null : lose(file));
+  return lossOf(finding?.rdb ?? null, all);
 }
 
 /** The manifest of the first `count` files that are loaded. History stays behind. */

@@ -22,12 +22,13 @@ const WORDS: Readonly<Record<FileReport["verdict"], string>> = {
 };
 const WORD_WIDTH = 8, INDENT = "      ";
 
-/** `command` is what was typed, for the line that says how to go on. */
-export function checkText(report: CheckReport, command: string, paint: Paint): string {
+/** `command` names what was checked, for the line that says how to go on; `target` is where a copy was wanted. */
+export function checkText(report: CheckReport, command: string, target: string | null, paint: Paint): string {
   const lines = [`${report.path}: ${verdictText(report, paint)}`, ""];
   const width = Math.max(...report.files.map(({ name }) => name.length));
   for (const file of report.files) lines.push(...fileLines(file, width, paint));
-  if (report.verdict === "damaged") lines.push("", ...repairLines(report.repair, command, paint));
+  if (report.verdict === "damaged") lines.push("", ...repairLines(report.repair, command, target, paint));
+  else if (target !== null) lines.push("", "There is nothing to repair: no copy was written.");
   return lines.join("\n") + "\n";
 }
 
@@ -83,17 +84,21 @@ function damageLines(damage: Damage, paint: Paint): string[] {
   return lines.map((line, index) => INDENT + (index === 0 ? paint.bad(line) : line));
 }
 
-function repairLines({ possible, text, loss, writtenTo }: RepairReport, command: string, paint: Paint): string[] {
+function repairLines(repair: RepairReport, command: string, target: string | null, paint: Paint): string[] {
+  const { possible, text, loss } = repair;
   if (possible === "no") return [`A repair is not possible: ${text}.`, ...lossLines(loss)];
   const isFree = loss.keys === 0 && loss.commands === 0 && possible === "yes" && !loss.isAtLeast;
   const head = `A repair ${
     isFree ? paint.good("loses nothing") : paint.bad(`loses ${lossText(loss, possible)}`)
   }: ${text}.`;
-  const flag = possible === "lossy" ? " --lossy" : "";
-  const next = writtenTo === null
-    ? `  ${command} --repair <new path>${flag}`
-    : `Written to ${writtenTo}, and checked again: sound.`;
-  return [head, ...lossLines(loss), next];
+  return [head, ...lossLines(loss), ...nextLines(repair, command, target)];
+}
+
+/** What was done, or how to have it done. */
+function nextLines({ possible, writtenTo }: RepairReport, command: string, target: string | null): string[] {
+  if (writtenTo !== null) return [`Written to ${writtenTo}, and checked again: sound.`];
+  const next = `  ${command} --repair ${target ?? "<new path>"}${possible === "lossy" ? " --lossy" : ""}`;
+  return target === null ? [next] : ["Nothing was written: this takes", next];
 }
 
 function lossText(loss: Loss, possible: RepairReport["possible"]): string {
@@ -102,7 +107,8 @@ function lossText(loss: Loss, possible: RepairReport["possible"]): string {
     loss.commands > 0 ? plural(loss.commands, "command") : "",
   ];
   const said = parts.filter((part) => part !== "").join(" and ");
-  if (said === "") return possible === "lossy" ? "no key, but takes damaged bytes on trust" : "no whole command";
+  if (said === "" && possible === "lossy") return "no key, but takes damaged bytes on trust";
+  if (said === "") return loss.isAtLeast ? "what cannot be counted" : "no whole command";
   return (loss.isAtLeast ? "at least " : "") + said;
 }
 

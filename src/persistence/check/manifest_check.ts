@@ -38,26 +38,35 @@ function parse(bytes: Uint8Array): AofManifest {
 
 /** The one flipped bit without which the manifest is right, and says so itself. */
 function restored(bytes: Uint8Array, error: ManifestCorruptError): ManifestFinding | null {
-  if (bytes.length > SEARCHED_BYTES_MAX) return null;
-  for (let bit = 0; bit < bytes.length * 8; bit++) {
-    const offsetBytes = bit >>> 3, is = bytes[offsetBytes], was = is ^ (1 << (bit & 7));
-    bytes[offsetBytes] = was;
-    const manifest = sealedManifest(bytes);
-    bytes[offsetBytes] = is;
-    if (manifest === null) continue;
-    const damage: Damage = {
-      offsetBytes,
-      fromBytes: offsetBytes,
-      kind: "damaged",
-      reason: error.message,
-      expected: hex(was),
-      inside: lineOf(bytes, offsetBytes),
-      is,
-      was,
-    };
-    return { manifest, damage, remedy: { kind: "restore", offsetBytes, was } };
+  const told = Math.max(0, error.offsetBytes), searched = Math.min(bytes.length, SEARCHED_BYTES_MAX);
+  for (let step = 0; step < searched; step++) {
+    // Where it says itself, first.
+    const offsetBytes = (told + step) % bytes.length;
+    for (let bit = 0; bit < 8; bit++) {
+      const finding = restoredBit(bytes, offsetBytes, 1 << bit, error);
+      if (finding !== null) return finding;
+    }
   }
   return null;
+}
+
+function restoredBit(
+  bytes: Uint8Array,
+  offsetBytes: number,
+  xor: number,
+  error: ManifestCorruptError,
+): ManifestFinding | null {
+  const is = bytes[offsetBytes], was = is ^ xor;
+  bytes[offsetBytes] = was;
+  const manifest = sealedManifest(bytes);
+  bytes[offsetBytes] = is;
+  if (manifest === null) return null;
+  const inside = lineOf(bytes, offsetBytes), reason = reasonOf(error);
+  return {
+    manifest,
+    damage: { offsetBytes, fromBytes: offsetBytes, kind: "damaged", reason, expected: hex(was), inside, is, was },
+    remedy: { kind: "restore", offsetBytes, was },
+  };
 }
 
 /** The manifest, if it is right and its checksum says so. */
@@ -72,21 +81,27 @@ function sealedManifest(bytes: Uint8Array): AofManifest | null {
 }
 
 function unknown(bytes: Uint8Array, error: ManifestCorruptError): ManifestFinding {
-  const offsetBytes = error.lineNumber > 0 ? startOfLine(bytes, error.lineNumber) : Math.max(0, error.offsetBytes);
+  const hasLine = error.lineNumber > 0;
+  const offsetBytes = hasLine ? startOfLine(bytes, error.lineNumber) : Math.max(0, error.offsetBytes);
   return {
     manifest: null,
     damage: {
       offsetBytes,
       fromBytes: offsetBytes,
       kind: "damaged",
-      reason: error.message,
-      expected: "a line such as: file appendonly.aof.1.incr.aof seq 1 type i",
-      inside: lineOf(bytes, offsetBytes),
+      reason: reasonOf(error),
+      expected: hasLine ? "a line such as: file appendonly.aof.1.incr.aof seq 1 type i" : "",
+      inside: hasLine ? lineOf(bytes, offsetBytes) : "",
       is: null,
       was: null,
     },
     remedy: { kind: "impossible", reason: "nothing else tells which files make up the log: restore the manifest" },
   };
+}
+
+/** What is wrong; where and what to do is said elsewhere. */
+function reasonOf({ message, offsetBytes }: ManifestCorruptError): string {
+  return offsetBytes < 0 ? message : message.replace(/^.*? at offset \d+: |\. .*$/g, "");
 }
 
 function startOfLine(bytes: Uint8Array, lineNumber: number): number {
@@ -96,7 +111,8 @@ function startOfLine(bytes: Uint8Array, lineNumber: number): number {
 }
 
 function lineOf(bytes: Uint8Array, offsetBytes: number): string {
-  const start = bytes.lastIndexOf(LF, offsetBytes - 1) + 1, end = bytes.indexOf(LF, offsetBytes);
+  const start = offsetBytes === 0 ? 0 : bytes.lastIndexOf(LF, offsetBytes - 1) + 1,
+    end = bytes.indexOf(LF, offsetBytes);
   const number = bytes.subarray(0, start).reduce((count, byte) => byte === LF ? count + 1 : count, 1);
-  return `line ${number}: ${quoted(bytes.subarray(offsetBytes === 0 ? 0 : start, end < 0 ? bytes.length : end))}`;
+  return `line ${number}: ${quoted(bytes.subarray(start, end < 0 ? bytes.length : end))}`;
 }

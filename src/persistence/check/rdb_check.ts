@@ -8,7 +8,6 @@
  *
  * Never guesses where the next key starts behind damage: an RDB file has nothing to resynchronise with.
  */
-import { Crc64 } from "../../base/crc64.ts";
 import { type DamagedByte, locateDamagedByte } from "../../base/crc64_locate.ts";
 import { KeyedHash } from "../../base/siphash.ts";
 import { DuplicateKeyError, type EntrySink } from "../../keyspace/bulk_load.ts";
@@ -19,7 +18,7 @@ import { type Address, Allocator, LiveMemory, OutOfArenaError } from "../../memo
 import { FunctionLibraries } from "../rdb/function_libraries.ts";
 import { OPCODE, TYPE_BYTE_NAMES } from "../rdb/rdb_format.ts";
 import { CHECKSUM_VERSION, RdbCorruptError, RdbLoad, RdbTruncatedError } from "../rdb/rdb_loader.ts";
-import type { ReadAt } from "../rdb/rdb_reader.ts";
+import { crcOfStart } from "../rdb/rdb_reader.ts";
 import type { ByteSource } from "./byte_source.ts";
 import { KeyNames, keyText } from "./key_names.ts";
 import type { Remedy } from "./remedy.ts";
@@ -37,7 +36,6 @@ const KEY_BYTES_MIN = 3;
 const STEP_BYTES = 1 << 20;
 /** So many zeros are the end of no sound file: a checksum has eight bytes. */
 const ZEROS_MIN = 16;
-const ZERO_PIECE_BYTES = 64 * 1024;
 
 const PART_NAMES: Readonly<Record<number, string>> = {
   [OPCODE.slotInfo]: "a slot's sizes",
@@ -94,20 +92,23 @@ export class RdbCheck {
    * @throws {CheckError, StorageError}
    */
   check(source: ByteSource, isPreamble: boolean): RdbFinding {
-    const scan = this.#scan(source, source.readAt, source.sizeBytes), end = scan.load.loadedBytes;
+    const scan = this.#scan(source), end = scan.load.loadedBytes;
     const isShort = !isPreamble && scan.error === null && end < source.sizeBytes;
     const located = scan.error === null && !isShort ? null : this.#locate(source, scan, isPreamble);
     if (located !== null) return located;
-    if (scan.error !== null) {
-      return scan.load.checksum === "differs" ? distrusted(source, scan) : this.#broken(source, scan);
+    const zerosFrom = source.startOfZeros(), endsInZeros = source.sizeBytes - zerosFrom > ZEROS_MIN && end > zerosFrom;
+    if (endsInZeros && (scan.error !== null || (isShort && scan.load.checksum === "absent"))) {
+      return this.#broken(source, this.#scan(source.first(zerosFrom)), zerosFrom);
     }
+    if (scan.load.checksum === "differs") return distrusted(source, scan);
+    if (scan.error !== null) return this.#broken(source, scan, source.sizeBytes);
     const notes = [...scan.notes];
     if (isShort) notes.push(`${source.sizeBytes - end} bytes follow its end: nobody reads them`);
     return { ...soundOf(scan), notes };
   }
 
-  #scan(source: ByteSource, readAt: ReadAt, totalBytes: number): RdbScan {
-    const scan = new RdbScan(this.#keyspace, source.path, readAt, totalBytes, this.#random);
+  #scan(source: ByteSource): RdbScan {
+    const scan = new RdbScan(this.#keyspace, source, this.#random);
     scan.run();
     return scan;
   }
@@ -128,8 +129,7 @@ export class RdbCheck {
   /** The finding that this byte is to blame, if everything up to `end` is sound with it put right. */
   #restored(source: ByteSource, scan: RdbScan, byte: DamagedByte, end: number): RdbFinding | null {
     const { offsetBytes } = byte, is = source.byteAt(offsetBytes), was = is ^ byte.xor;
-    const { readAt } = source.with(offsetBytes, was);
-    const repaired = new RdbScan(this.#keyspace, source.path, readAt, source.sizeBytes, this.#random);
+    const repaired = new RdbScan(this.#keyspace, source.with(offsetBytes, was), this.#random);
     const inside = repaired.partAt(offsetBytes);
     if (!repaired.run() || repaired.load.loadedBytes !== end || repaired.load.checksum !== "matches") return null;
     const reason = scan.error === null ? "the file goes on behind what looks like its end" : reasonOf(scan.error);
@@ -141,25 +141,20 @@ export class RdbCheck {
     };
   }
 
-  /** Something does not fit: what precedes it is kept. */
-  #broken(source: ByteSource, scan: RdbScan): RdbFinding {
-    const zerosFrom = startOfZeros(source);
-    // Zeros read as keys without name and value: what the file was before them tells where it ended.
-    const isZeros = source.sizeBytes - zerosFrom > ZEROS_MIN && scan.load.loadedBytes > zerosFrom;
-    const told = isZeros ? this.#scan(source, source.readAt, zerosFrom) : scan, error = told.error!, { load } = told;
+  /** Something does not fit, or the file goes on with zeros from `zerosFrom` on: what precedes that is kept. */
+  #broken(source: ByteSource, scan: RdbScan, zerosFrom: number): RdbFinding {
+    const error = scan.error!, { load } = scan, zeros = source.sizeBytes - zerosFrom;
     const keyNames = new KeyNames(), current = load.currentKey;
     if (current !== null) keyNames.add(current.name);
-    const isTorn = error instanceof RdbTruncatedError;
+    const isTorn = error instanceof RdbTruncatedError, isAtLeast = source.byteAt(load.partStartBytes) !== OPCODE.eof;
     return {
-      facts: told.facts,
+      facts: scan.facts,
       endBytes: -1,
       damage: {
         offsetBytes: error.offsetBytes,
         fromBytes: Math.min(load.wholeBytes, error.offsetBytes),
         kind: isTorn ? "torn" : "damaged",
-        reason: isZeros
-          ? `the last ${source.sizeBytes - zerosFrom} bytes are zeros, in the middle of a part`
-          : reasonOf(error),
+        reason: zeros > 0 ? `the file goes on with ${zeros} bytes of zeros` : reasonOf(error),
         expected: isTorn
           ? "the rest of it"
           : load.wholeBytes === 0
@@ -170,10 +165,11 @@ export class RdbCheck {
         was: null,
       },
       remedy: cutOf(load),
-      keysLost: told.keysMissing(isTorn ? Infinity : source.sizeBytes - load.wholeBytes),
-      isAtLeast: true,
+      keysLost: scan.keysMissing(isTorn ? Infinity : source.sizeBytes - load.wholeBytes),
+      // Behind the mark of the end no key can be missing.
+      isAtLeast,
       keyNames,
-      notes: told.notes,
+      notes: scan.notes,
     };
   }
 }
@@ -195,7 +191,7 @@ function soundOf(scan: RdbScan): RdbFinding {
 function distrusted(source: ByteSource, scan: RdbScan): RdbFinding {
   const endBytes = scan.load.loadedBytes, dataBytes = endBytes - CHECKSUM_BYTES;
   const crc = new Uint8Array(CHECKSUM_BYTES);
-  crcOf(source, dataBytes).writeLittleEndian(crc, 0);
+  crcOfStart(source.readAt, dataBytes).writeLittleEndian(crc, 0);
   return {
     ...soundOf(scan),
     endBytes,
@@ -221,27 +217,8 @@ function cutOf(load: RdbLoad): Remedy {
   return { kind: "cut", atBytes: load.wholeBytes, end };
 }
 
-function crcOf(source: ByteSource, dataBytes: number): Crc64 {
-  const crc = new Crc64();
-  source.forEachPiece(0, dataBytes, (piece) => {
-    crc.update(piece, 0, piece.length);
-    return true;
-  });
-  return crc;
-}
-
 function locateIn(source: ByteSource, dataBytes: number): DamagedByte | null {
-  return locateDamagedByte(crcOf(source, dataBytes), source.bytes(dataBytes, CHECKSUM_BYTES), dataBytes);
-}
-
-/** Where the zeros start that a file ends with; its size when it ends with none. */
-function startOfZeros(source: ByteSource): number {
-  for (let end = source.sizeBytes; end > 0;) {
-    const from = Math.max(0, end - ZERO_PIECE_BYTES), piece = source.bytes(from, end - from);
-    for (let i = piece.length; i > 0; i--) if (piece[i - 1] !== 0) return from + i;
-    end = from;
-  }
-  return 0;
+  return locateDamagedByte(crcOfStart(source.readAt, dataBytes), source.bytes(dataBytes, CHECKSUM_BYTES), dataBytes);
 }
 
 function reasonOf(error: RdbCorruptError): string {
@@ -285,7 +262,7 @@ export function hex(byte: number): string {
 class RdbScan implements EntrySink {
   readonly #keyspace: Keyspace;
   readonly #seen: SeenKeys;
-  readonly #readAt: ReadAt;
+  readonly #source: ByteSource;
   readonly load: RdbLoad;
   error: RdbCorruptError | null = null;
   /** Keys announced and found, by database. */
@@ -295,10 +272,10 @@ class RdbScan implements EntrySink {
   /** The key read last, while that is of interest. */
   #lastKey: string | null = null;
 
-  constructor(keyspace: Keyspace, path: string, readAt: ReadAt, totalBytes: number, random: Random) {
-    this.#keyspace = keyspace, this.#readAt = readAt;
+  constructor(keyspace: Keyspace, source: ByteSource, random: Random) {
+    this.#keyspace = keyspace, this.#source = source;
     this.#seen = new SeenKeys(random);
-    this.load = new RdbLoad(path, readAt, totalBytes, {
+    this.load = new RdbLoad(source.path, source.readAt, source.sizeBytes, {
       keyspace,
       nowMs: 0,
       keepExpired: true,
@@ -363,12 +340,11 @@ class RdbScan implements EntrySink {
   /** Reads up to the part that holds the byte at `offsetBytes`, and says what that is. */
   partAt(offsetBytes: number): string {
     const { load } = this;
-    this.#lastKey = "";
     let from = 0;
     try {
-      do from = load.loadedBytes; while (!load.step(1) && load.loadedBytes <= offsetBytes);
+      do from = load.loadedBytes, this.#lastKey = ""; while (!load.step(1) && load.loadedBytes <= offsetBytes);
       if (from === 0) return "the header";
-      const name = this.#lastKey === "" ? partName(this.#byteAt(from)) : "";
+      const name = this.#lastKey === "" ? partName(this.#source.byteAt(from)) : "";
       if (name === PART_NAMES[OPCODE.eof] && offsetBytes > from) return "the checksum";
       // What precedes a key belongs to it.
       while (load.wholeBytes < load.loadedBytes && this.#lastKey === "" && !load.step(1));
@@ -377,12 +353,6 @@ class RdbScan implements EntrySink {
       if (error instanceof RdbCorruptError) return "";
       throw error;
     }
-  }
-
-  #byteAt(offsetBytes: number): number {
-    const byte = new Uint8Array(1);
-    this.#readAt(offsetBytes, byte);
-    return byte[0];
   }
 
   #keyRead(): void {
