@@ -4,10 +4,12 @@
  */
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
+import { Crc64 } from "../../src/base/crc64.ts";
 import { COMMAND_BOOK } from "../../src/commands/spec/command_book.ts";
 import { DiskStorage } from "../../src/io/disk_storage.ts";
 import { Check, type Checked } from "../../src/persistence/check/check.ts";
 import { writeRepair } from "../../src/persistence/check/repair.ts";
+import { DATA_KEYS, dumpOfAllTypes } from "../../src/persistence/check/testing.ts";
 import type { CheckReport } from "../../src/persistence/check/report.ts";
 import { Prng } from "../../src/base/prng.ts";
 import { mixedCommand } from "../support/mixed_dataset.ts";
@@ -84,6 +86,24 @@ Deno.test("check: the old files of many versions are sound, but for the one that
   const bad = names.filter((name) => check.check(`${OLD_FILES}/${name}`).report.verdict !== "sound");
   assert(names.length > 5);
   assertEquals(bad, ["corrupt_ziplist.rdb"]);
+});
+
+oracleTest("check: of a dump whose writer was at fault only the keys are lost that nobody can load", async () => {
+  await inFolder(async (folder) => {
+    const bytes = await dumpOfAllTypes(),
+      at = new TextDecoder("latin1").decode(bytes).indexOf("hashed"),
+      crc = new Crc64();
+    // The length of the value's element: beyond the end of its listpack.
+    bytes[at - 1] = 0xbf;
+    crc.update(bytes, 0, bytes.length - 8);
+    crc.writeLittleEndian(bytes, bytes.length - 8);
+    await Deno.writeFile(`${folder}/bad.rdb`, bytes);
+    const checked = check.check(`${folder}/bad.rdb`), { loss, possible } = checked.report.repair;
+    assertEquals([possible, loss.isAtLeast, loss.keys, loss.keyNames], ["yes", false, 1, ['"hash"']]);
+    assertEquals(repair(checked, `${folder}/dump.rdb`).files[0].rdb!.keys, DATA_KEYS - 1);
+    // DBSIZE is that of the first database.
+    assertEquals(await keysAfterStart(folder, ["--sanitize-dump-payload", "yes"]), DATA_KEYS - 2);
+  });
 });
 
 Deno.test("check: the program says what it found, as text and as JSON, and exits accordingly", async () => {

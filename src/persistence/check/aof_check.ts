@@ -104,12 +104,14 @@ export class AofCheck {
     const walk = new Walk(this.#book, source, rdb.endBytes, source.sizeBytes);
     walk.run();
     const commands = rdb.endBytes === source.sizeBytes ? null : walk.facts(0), lost = new LostCommands();
-    if (rdb.damage !== null || walk.damage === null) {
-      return { rdb, commands, damage: rdb.damage, remedy: rdb.remedy, lost, notes: rdb.notes };
-    }
+    const found = { rdb, commands, lost, notes: rdb.notes };
+    if (walk.damage === null) return { ...found, damage: rdb.damage, remedy: rdb.remedy };
     this.#countLost(source, walk.validBytes, lost);
-    const remedy: Remedy = { kind: "cut", atBytes: walk.validBytes, end: "nothing" };
-    return { rdb, commands, damage: walk.damage, remedy, lost, notes: rdb.notes };
+    if (rdb.damage !== null) {
+      const reason = "the RDB that it starts with and the commands behind that are damaged both";
+      return { ...found, damage: rdb.damage, remedy: { kind: "impossible", reason } };
+    }
+    return { ...found, damage: walk.damage, remedy: { kind: "cut", atBytes: walk.validBytes, end: "nothing" } };
   }
 
   #sealedOrPlain(source: ByteSource, place: AofPlace): AofFinding {
@@ -134,7 +136,8 @@ export class AofCheck {
     const { offsetBytes, xor } = verdict.damage!, start = verdict.verifiedBytes;
     if (xor === 0) return null;
     const is = source.byteAt(offsetBytes), was = is ^ xor, patched = source.with(offsetBytes, was);
-    if (judge(patched, place).kind === "damaged") return null;
+    const { kind } = judge(patched, place);
+    if (kind === "damaged" || kind === "torn") return null;
     const walk = new Walk(this.#book, patched, 0, patched.sizeBytes);
     walk.watchedBytes = offsetBytes;
     walk.run();
@@ -307,7 +310,7 @@ class Walk {
       "torn",
       at,
       tornReason(this.#source),
-      "the rest of it",
+      "",
       commandText(this.#reader.fragment, this.#book),
     );
   }

@@ -275,6 +275,8 @@ function repairOf(remedy: Remedy, loss: Loss): RepairReport {
       return { possible: "yes", text: "one byte gets its old value back", loss: NOTHING_LOST, writtenTo };
     case "cut":
       return { possible: "yes", text: `the copy ends at offset ${remedy.atBytes}`, loss, writtenTo };
+    case "leave out":
+      return { possible: "yes", text: "the copy has all other keys", loss, writtenTo };
     case "trust":
       return { possible: "lossy", text: "the copy has all keys, as they read, and a new checksum", loss, writtenTo };
     case "impossible":
@@ -314,7 +316,7 @@ function planOf(
   }
   const cut = keepsPart ? `the copy of ${report.name} ${whatIsKept(remedy)}` : `${report.name} is left out`;
   const rest = dropped.length === 0 ? "" : `, and what follows is left out: ${names(dropped)}`;
-  const isEnd = dropped.length === 0 && keepsPart && remedy.kind === "cut";
+  const isEnd = dropped.length === 0 && keepsPart && remedy.kind !== "trust";
   return {
     report: { possible: isEnd ? "yes" : "lossy", text: cut + rest, loss, writtenTo: null },
     kept: kept.map(keptAs),
@@ -341,7 +343,8 @@ function keptAs({ report, finding }: CheckedFile): { name: string; remedy: Remed
 }
 
 function whatIsKept(remedy: Remedy): string {
-  return remedy.kind === "cut" ? `ends at offset ${remedy.atBytes}` : "has all keys, as they read, and a new checksum";
+  if (remedy.kind === "cut") return `ends at offset ${remedy.atBytes}`;
+  return remedy.kind === "leave out" ? "has all other keys" : "has all keys, as they read, and a new checksum";
 }
 
 function names(files: readonly CheckedFile[]): string {

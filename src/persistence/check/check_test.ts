@@ -154,6 +154,23 @@ Deno.test("check: in a log without seals what no server runs is damage, and what
   }
 });
 
+Deno.test("check: an RDB with commands behind it is one file of both", async () => {
+  const dump = await dumpOfAllTypes(), commands = commandBytes([["SELECT", 0], ["SET", "a", 1], ["INCR", "b"]]);
+  const both = new Uint8Array(dump.length + commands.length);
+  both.set(dump), both.set(commands, dump.length);
+  const { storage, check } = oneFile("appendonly.aof", both);
+  const sound = check().report.files[0];
+  assertEquals([sound.verdict, sound.rdb!.keys, sound.commands!.count], ["sound", DATA_KEYS, 3]);
+  put(storage, "appendonly.aof", both.subarray(0, both.length - 3));
+  const { repair } = check().report;
+  assertEquals([repair.possible, repair.loss.commands, repair.loss.keyNames], ["yes", 1, []]);
+  put(storage, "appendonly.aof", both.subarray(0, dump.length - 30));
+  assertEquals(check().report.repair.possible, "yes");
+  both[new TextDecoder("latin1").decode(both).indexOf("some text")] ^= 1;
+  put(storage, "appendonly.aof", both);
+  assertEquals(damageIn(check().report.files, "appendonly.aof").inside, 'string at key "text" in database 0');
+});
+
 Deno.test("check: a transaction that is not whole goes as a whole", () => {
   const before: Words[] = [["SET", "a", 1]], start = commandBytes(before).length;
   const { report } = oneFile("a.aof", commandBytes([...before, ["MULTI"], ["INCR", "b"], ["INCR", "c"]])).check();
@@ -173,6 +190,15 @@ Deno.test("check: every flipped bit of a log with seals is named by its byte, an
     });
     put(storage, name, bytes);
   }
+});
+
+Deno.test("check: every flipped bit of a log file with seals that is checked by itself is found", () => {
+  const bytes = sealedLog(FIRST, someBlocks(2)), { storage, check } = oneFile(FIRST, bytes);
+  withEachBit(bytes, (offsetBytes, was) => {
+    put(storage, FIRST, bytes);
+    const damage = damageIn(check().report.files, FIRST);
+    assertEquals([damage.offsetBytes, damage.was], [offsetBytes, was]);
+  });
 });
 
 Deno.test("check: every flipped bit of a manifest is named by its byte, and a repair puts it right", async () => {

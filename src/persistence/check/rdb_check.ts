@@ -21,7 +21,7 @@ import { CHECKSUM_VERSION, RdbCorruptError, RdbLoad, RdbTruncatedError } from ".
 import { crcOfStart } from "../rdb/rdb_reader.ts";
 import type { ByteSource } from "./byte_source.ts";
 import { KeyNames, keyText } from "./key_names.ts";
-import type { Remedy } from "./remedy.ts";
+import type { Range, Remedy } from "./remedy.ts";
 import { CheckError, type Damage, type RdbFacts } from "./report.ts";
 import { SeenKeys } from "./seen_keys.ts";
 
@@ -101,7 +101,10 @@ export class RdbCheck {
       return this.#broken(source, this.#scan(source.first(zerosFrom)), zerosFrom);
     }
     if (scan.load.checksum === "differs") return distrusted(source, scan);
-    if (scan.error !== null) return this.#broken(source, scan, source.sizeBytes);
+    if (scan.error !== null) {
+      const broken = this.#broken(source, scan, source.sizeBytes);
+      return (isPreamble ? null : this.#spared(source, broken)) ?? broken;
+    }
     const notes = [...scan.notes];
     if (isShort) notes.push(`${source.sizeBytes - end} bytes follow its end: nobody reads them`);
     return { ...soundOf(scan), notes };
@@ -141,6 +144,29 @@ export class RdbCheck {
     };
   }
 
+  /**
+   * The same where the file's checksum matches: then the bytes are as they were written, by a server that was at fault itself, and what
+   * follows a key that cannot be loaded starts where that key says. Only the keys are lost that are refused.
+   */
+  #spared(source: ByteSource, broken: RdbFinding): RdbFinding | null {
+    if (broken.facts.version < CHECKSUM_VERSION || !isIntact(source)) return null;
+    const scan = new RdbScan(this.#keyspace, source, this.#random), ranges: Range[] = [], keyNames = new KeyNames();
+    while (!scan.run()) {
+      const fromBytes = scan.load.wholeBytes, key = scan.load.currentKey;
+      if (key === null || !scan.load.skipKey()) return null;
+      ranges.push({ fromBytes, toBytes: scan.load.wholeBytes });
+      keyNames.add(key.name);
+      scan.error = null;
+    }
+    if (scan.load.loadedBytes !== source.sizeBytes || scan.load.checksum !== "matches") return null;
+    const notes = [
+      ...scan.notes,
+      "the checksum matches: these are the bytes that were written, and all other keys can be read",
+    ];
+    const facts = scan.facts, remedy: Remedy = { kind: "leave out", ranges };
+    return { ...broken, facts, remedy, keysLost: ranges.length, isAtLeast: false, keyNames, notes };
+  }
+
   /** Something does not fit, or the file goes on with zeros from `zerosFrom` on: what precedes that is kept. */
   #broken(source: ByteSource, scan: RdbScan, zerosFrom: number): RdbFinding {
     const error = scan.error!, { load } = scan, zeros = source.sizeBytes - zerosFrom;
@@ -155,11 +181,7 @@ export class RdbCheck {
         fromBytes: Math.min(load.wholeBytes, error.offsetBytes),
         kind: isTorn ? "torn" : "damaged",
         reason: zeros > 0 ? `the file goes on with ${zeros} bytes of zeros` : reasonOf(error),
-        expected: isTorn
-          ? "the rest of it"
-          : load.wholeBytes === 0
-          ? 'the word "REDIS" and a version from 0001 to 0012'
-          : "",
+        expected: isTorn ? "" : load.wholeBytes === 0 ? 'the word "REDIS" and a version from 0001 to 0012' : "",
         inside: insideOf(load, source),
         is: null,
         was: null,
@@ -215,6 +237,13 @@ function cutOf(load: RdbLoad): Remedy {
   if (load.keysLoaded === 0) return { kind: "impossible", reason: "no key stands before the damage" };
   const end = load.version < CHECKSUM_VERSION ? "rdb without checksum" : "rdb";
   return { kind: "cut", atBytes: load.wholeBytes, end };
+}
+
+/** Whether a file ends with the checksum of all before it. */
+function isIntact(source: ByteSource): boolean {
+  const dataBytes = source.sizeBytes - CHECKSUM_BYTES;
+  return dataBytes > MAGIC_BYTES &&
+    crcOfStart(source.readAt, dataBytes).equalsLittleEndian(source.bytes(dataBytes, CHECKSUM_BYTES), 0);
 }
 
 function locateIn(source: ByteSource, dataBytes: number): DamagedByte | null {

@@ -6,7 +6,7 @@
  * After a failure the temporary copy is removed, and the target does not exist. Whoever calls checks the copy again.
  */
 import { Crc64 } from "../../base/crc64.ts";
-import { utf8Encode } from "../../base/bytes.ts";
+import { EMPTY_BYTES, utf8Encode } from "../../base/bytes.ts";
 import {
   type FileHandle,
   parentDirectory,
@@ -18,9 +18,10 @@ import {
 import { OPCODE } from "../rdb/rdb_format.ts";
 import { ByteSource } from "./byte_source.ts";
 import type { RepairPlan } from "./check.ts";
-import type { Remedy } from "./remedy.ts";
+import type { Range, Remedy } from "./remedy.ts";
 import { CheckError } from "./report.ts";
 
+const CHECKSUM_BYTES = 8;
 const TEMPORARY_SUFFIX = ".being-repaired";
 
 /** Why no copy can be written there; empty when it can. @throws {StorageError} */
@@ -85,33 +86,67 @@ function copyFile(storage: Storage, from: string, remedy: Remedy, to: string, wr
 function writeRemedied(storage: Storage, source: ByteSource, remedy: Remedy, file: FileHandle): void {
   switch (remedy.kind) {
     case "none":
-      return copyBytes(storage, source, source.sizeBytes, file, null);
+      return copyBytes(storage, source, 0, source.sizeBytes, file, null);
     case "restore":
-      return copyBytes(storage, source.with(remedy.offsetBytes, remedy.was), source.sizeBytes, file, null);
+      return copyBytes(storage, source.with(remedy.offsetBytes, remedy.was), 0, source.sizeBytes, file, null);
     case "trust":
-      return withChecksum(storage, source, remedy.dataBytes, new Uint8Array(0), file);
+      withChecksum(storage, source, [{ fromBytes: 0, toBytes: remedy.dataBytes }], EMPTY_BYTES, file);
+      // The commands of a log may follow.
+      return copyBytes(storage, source, remedy.dataBytes + CHECKSUM_BYTES, source.sizeBytes, file, null);
     case "cut":
-      if (remedy.end === "rdb") return withChecksum(storage, source, remedy.atBytes, Uint8Array.of(OPCODE.eof), file);
-      copyBytes(storage, source, remedy.atBytes, file, null);
+      if (remedy.end === "rdb") {
+        const kept = [{ fromBytes: 0, toBytes: remedy.atBytes }];
+        return withChecksum(storage, source, kept, Uint8Array.of(OPCODE.eof), file);
+      }
+      copyBytes(storage, source, 0, remedy.atBytes, file, null);
       if (remedy.end === "rdb without checksum") writeFully(storage, file, Uint8Array.of(OPCODE.eof), 0, 1);
       return;
+    case "leave out":
+      return withChecksum(
+        storage,
+        source,
+        between(remedy.ranges, source.sizeBytes - CHECKSUM_BYTES),
+        EMPTY_BYTES,
+        file,
+      );
     case "impossible":
       throw new CheckError(`Cannot repair "${source.path}": ${remedy.reason}`);
   }
 }
 
-/** The first `length` bytes, then `end`, then the checksum of all. */
-function withChecksum(storage: Storage, source: ByteSource, length: number, end: Uint8Array, file: FileHandle): void {
-  const crc = new Crc64(), tail = new Uint8Array(end.length + 8);
-  copyBytes(storage, source, length, file, crc);
+/** What of the first `dataBytes` bytes is in none of these ranges. */
+function between(ranges: readonly Range[], dataBytes: number): Range[] {
+  const starts = [0, ...ranges.map(({ toBytes }) => toBytes)],
+    ends = [...ranges.map(({ fromBytes }) => fromBytes), dataBytes];
+  return starts.map((fromBytes, i) => ({ fromBytes, toBytes: ends[i] }));
+}
+
+/** The bytes of these ranges, then `end`, then the checksum of all. */
+function withChecksum(
+  storage: Storage,
+  source: ByteSource,
+  kept: readonly Range[],
+  end: Uint8Array,
+  file: FileHandle,
+): void {
+  const crc = new Crc64(), tail = new Uint8Array(end.length + CHECKSUM_BYTES);
+  for (const { fromBytes, toBytes } of kept) copyBytes(storage, source, fromBytes, toBytes, file, crc);
   crc.update(end, 0, end.length);
   tail.set(end);
   crc.writeLittleEndian(tail, end.length);
   writeFully(storage, file, tail, 0, tail.length);
 }
 
-function copyBytes(storage: Storage, source: ByteSource, length: number, file: FileHandle, crc: Crc64 | null): void {
-  source.forEachPiece(0, length, (piece) => {
+/** Bytes [from, to). */
+function copyBytes(
+  storage: Storage,
+  source: ByteSource,
+  from: number,
+  to: number,
+  file: FileHandle,
+  crc: Crc64 | null,
+): void {
+  source.forEachPiece(from, to, (piece) => {
     crc?.update(piece, 0, piece.length);
     writeFully(storage, file, piece, 0, piece.length);
     return true;

@@ -22,6 +22,8 @@ import { type FileSum, RdbCorruptError, RdbReader, RdbTruncatedError, type ReadA
 const MAGIC_BYTES = 9;
 /** The first version that ends with a checksum. */
 export const CHECKSUM_VERSION = 5;
+/** Values that stand in the file as one string: whatever is wrong with one, it has been read to its end before that shows. */
+const ONE_STRING_TYPE_BYTES: readonly number[] = [9, 10, 11, 12, 13, 16, 17, 20];
 /** Empty keys that get a line in the log each. */
 const EMPTY_KEYS_LOGGED_MAX = 10;
 
@@ -66,6 +68,7 @@ export class RdbLoad {
   #partStartBytes = 0;
   /** Type byte of the key that is being read; -1 while there is none. */
   #keyType = -1;
+  #isValueRead = false;
   #started = false;
   #done = false;
   /** What the file says it is; 0 until that is read. */
@@ -145,6 +148,17 @@ export class RdbLoad {
       this.#options.onDone(this);
     }
     return this.#done;
+  }
+
+  /**
+   * After an error: goes on behind the key that was refused, where its end is known; false where it is not. That end is where the file says
+   * it is: whoever calls this knows from elsewhere that the bytes are those that were written.
+   */
+  skipKey(): boolean {
+    if (this.#keyType < 0 || !(this.#isValueRead || ONE_STRING_TYPE_BYTES.includes(this.#keyType))) return false;
+    this.#keyDone();
+    this.#wholeBytes = this.#reader.offsetBytes;
+    return true;
   }
 
   #header(): void {
@@ -278,6 +292,7 @@ export class RdbLoad {
       }
       throw error;
     }
+    this.#isValueRead = true;
     if (entry === NONE) this.#skipEmpty();
     else if (target.expiresAtMs >= 0 && target.expiresAtMs < nowMs && !keepExpired) {
       keyspace.freeEntry(entry, false);
@@ -289,8 +304,14 @@ export class RdbLoad {
       this.keysLoaded++;
     }
     this.#options.onKey();
-    target.expiresAtMs = NO_EXPIRY;
+    this.#keyDone();
+  }
+
+  /** What was said about one key does not hold for the next. */
+  #keyDone(): void {
+    this.#target.expiresAtMs = NO_EXPIRY;
     this.#idleSeconds = this.#frequency = this.#keyType = -1;
+    this.#isValueRead = false;
   }
 
   #setAccess(entry: Address): void {
