@@ -158,7 +158,7 @@ export class AofCheck {
       fromBytes: start,
       kind: isTorn ? "torn" : "damaged",
       reason: isTorn ? tornReason(source) : verdict.damage!.reason,
-      expected: "",
+      expected: isTorn ? "" : "the bytes that the block's seal was made of",
       inside: this.#commandAt(source, start),
       is: null,
       was: null,
