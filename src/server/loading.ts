@@ -31,7 +31,7 @@ interface Steps {
 }
 
 const ADVICE =
-  "The file is untouched: restore it from a backup, or move it away to start empty; redis-check-rdb says more.";
+  "The file is untouched: restore it from a backup, or move it away to start empty; `deno task check` says more, and repairs a copy.";
 
 /** The data set cannot be loaded: the server says why and exits with 1. */
 export class LoadFailedError extends Error {

@@ -236,7 +236,7 @@ export class AofLoad {
       const what = file.isOldStyle ? "RDB preamble of the AOF file" : "RDB base file";
       return refusal(
         `Error reading the ${what} ${name}, AOF loading aborted: ${error.message} (at offset ${error.offsetBytes}). Restore the ` +
-          "file from a backup; redis-check-rdb says more",
+          "file from a backup; `deno task check` says more, and repairs a copy",
         error.offsetBytes,
       );
     }
