@@ -145,11 +145,6 @@ class SkipsSyncOfRepair extends PatchedStorage {
   }
 }
 
-/** Seals find what these bugs let through: they show in a log without. */
-function withoutSeals(_: Persistence, { config }: Server): void {
-  config.assignFromLine("aof-checksum", ["no"], false);
-}
-
 function removesOrphansFirst(persistence: Persistence, { storage }: Server): void {
   const start = persistence.start.bind(persistence), { directory } = persistence.aof;
   persistence.start = () => {
@@ -176,7 +171,7 @@ export const LOADING_MUTANTS: readonly Mutant[] = [
     number: 15,
     what: "the loader skips a bad record and goes on",
     invariants: ["I1"],
-    mutation: { storage: (disk) => new RewrittenReads(disk, withoutBadRecords), patch: withoutSeals },
+    mutation: { storage: (disk) => new RewrittenReads(disk, withoutBadRecords) },
     scenarios: [scenarioOf("writes", "everysec")],
     options: { holes: true },
   },
@@ -200,7 +195,7 @@ export const LOADING_MUTANTS: readonly Mutant[] = [
     number: 18,
     what: "a transaction without its end is applied",
     invariants: ["I1"],
-    mutation: { storage: (disk) => new RewrittenReads(disk, withoutTransactions), patch: withoutSeals },
+    mutation: { storage: (disk) => new RewrittenReads(disk, withoutTransactions) },
     scenarios: [scenarioOf("writes", "everysec")],
   },
   {
