@@ -30,6 +30,8 @@ export interface Propagation {
   suppress(): void;
   /** Log the request although nothing changed. */
   force(): void;
+  /** Send the request to replicas although nothing changed; the log does not get it. */
+  forceToReplicas(): void;
 }
 
 /** More members than this make a reply that no buffer holds. */

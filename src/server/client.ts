@@ -12,6 +12,7 @@ import type { Database, Replacement, WatchListener } from "../keyspace/database.
 import { Args } from "../resp/args.ts";
 import { ReplyWriter } from "../resp/reply_writer.ts";
 import { RequestParser } from "../resp/request_parser.ts";
+import type { Subscriptions } from "./pubsub.ts";
 
 /** A command queued by MULTI, with its own copy of the arguments. */
 export interface QueuedCommand {
@@ -50,8 +51,8 @@ export interface OutputFeed {
   readonly pendingBytes: number;
 }
 
-/** What the objects of a client take besides its buffers, and one watched key; roughly. */
-const CLIENT_BYTES = 2048, WATCHED_KEY_BYTES = 64;
+/** What the objects of a client take besides its buffers, and one watched key or subscription; roughly. */
+const CLIENT_BYTES = 2048, WATCHED_KEY_BYTES = 64, SUBSCRIPTION_BYTES = 64;
 
 export const REPLY_MODE = { on: 0, off: 1, skipNext: 2, skip: 3 } as const;
 
@@ -74,7 +75,14 @@ export class Client implements ConnectionSink, ClientSession, WatchListener {
   watchFailed = false;
   watched: WatchedKey[] = [];
   replyMode: number = REPLY_MODE.on;
+  /** Out-of-band parts of what its running command has written, as starts and ends: CLIENT REPLY OFF keeps them. */
+  readonly keptReplies: number[] = [];
   isMonitor = false;
+  /** What it listens to; null for nothing. */
+  subscriptions: Subscriptions | null = null;
+  isSubscriber = false;
+  /** It was told something out of band in this turn, which may report what others wrote. */
+  isTold = false;
   /** It is a replica of this server, or applies what this server's master sends. */
   isReplica = false;
   isMaster = false;
@@ -216,7 +224,25 @@ export class Client implements ConnectionSink, ClientSession, WatchListener {
   /** Bytes that buffers of this client take. */
   get memoryBytes(): number {
     return CLIENT_BYTES + this.parser.buffer.length + this.reply.memoryBytes + this.queueBytes +
-      this.watched.length * WATCHED_KEY_BYTES;
+      this.watched.length * WATCHED_KEY_BYTES + this.subscribedTo * SUBSCRIPTION_BYTES;
+  }
+
+  /** Channels, patterns and shard channels together. */
+  get subscribedTo(): number {
+    const mine = this.subscriptions;
+    return mine === null ? 0 : mine[0].size + mine[1].size + mine[2].size;
+  }
+
+  /** Takes back what was written since `start`, but for what is out of band. */
+  dropReplies(start: number): void {
+    const { reply, keptReplies } = this;
+    let at = Math.min(start, reply.length);
+    for (let i = 0; i < keptReplies.length; i += 2) {
+      reply.buffer.copyWithin(at, keptReplies[i], keptReplies[i + 1]);
+      at += keptReplies[i + 1] - keptReplies[i];
+    }
+    reply.truncate(at);
+    keptReplies.length = 0;
   }
 
   /** Leaves MULTI: the queue is dropped, and refusals are forgotten. */

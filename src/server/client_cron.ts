@@ -72,8 +72,8 @@ export class ClientCron {
 
   #closeIdle(client: Client, idleMs: number): boolean {
     const { settings, log } = this.#server, timeoutMs = settings.timeoutSeconds * 1000;
-    const mayTimeOut = !client.isMonitor && !client.isReplica && !client.isMaster && !client.postponed &&
-      client.waiting === null;
+    const mayTimeOut = !client.isMonitor && !client.isSubscriber && !client.isReplica && !client.isMaster &&
+      !client.postponed && client.waiting === null;
     if (timeoutMs === 0 || idleMs <= timeoutMs || !mayTimeOut) return false;
     log.verbose("Closing idle client");
     client.close();

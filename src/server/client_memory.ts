@@ -42,8 +42,8 @@ export class ClientMemory {
 
   /** A limit below the backlog's size would only make replicas come back to ask for what is there. */
   #limitOf(client: Client): OutputBufferLimit {
-    const { normal, replica } = this.#server.settings.clientOutputBufferLimits;
-    if (!client.isReplica) return normal;
+    const { normal, replica, pubsub } = this.#server.settings.clientOutputBufferLimits;
+    if (!client.isReplica) return client.isSubscriber ? pubsub : normal;
     const { hardBytes } = replica, { backlogBytesMax } = this.#server.replication.stream;
     return hardBytes === 0 || hardBytes >= backlogBytesMax ? replica : { ...replica, hardBytes: backlogBytesMax };
   }

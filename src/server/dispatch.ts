@@ -113,7 +113,7 @@ export class Dispatcher {
     if (arity > 0 ? args.count !== arity : args.count < -arity) {
       return this.reject(client, command, `wrong number of arguments for '${command.fullName}' command`), true;
     }
-    if (host.gates !== 0 || command.flags & FLAG.protected || client.queue !== null) {
+    if (host.gates !== 0 || command.flags & FLAG.protected || client.queue !== null || client.isSubscriber) {
       const waits = this.#gate(client, command, args);
       if (waits !== null) return waits;
     }
@@ -281,13 +281,14 @@ export class Dispatcher {
     if (client.replyMode !== REPLY_MODE.on) this.applyReplyMode(client, start);
   }
 
-  /** CLIENT REPLY OFF and SKIP: what was written since `start` is taken back. */
+  /** CLIENT REPLY OFF and SKIP: what was written since `start` is taken back; messages stay. */
   applyReplyMode(client: Client, start: number): void {
     if (client.replyMode === REPLY_MODE.skipNext) {
       client.replyMode = REPLY_MODE.skip;
+      client.keptReplies.length = 0;
       return;
     }
-    client.reply.truncate(Math.min(start, client.reply.length));
+    client.dropReplies(start);
     if (client.replyMode === REPLY_MODE.skip) client.replyMode = REPLY_MODE.on;
   }
 

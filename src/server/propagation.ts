@@ -35,6 +35,8 @@ export class Propagator implements Propagation {
   /** End of each command in the scratch buffer, and its database. */
   readonly #ends: number[] = [];
   readonly #databases: number[] = [];
+  /** Whether the log gets it too: messages are for replicas only. */
+  readonly #logged: boolean[] = [];
   #db = 0;
   /** Arguments that are logged in place of the request's own. */
   readonly #argumentIndexes = new Int32Array(REPLACED_MAX);
@@ -44,6 +46,7 @@ export class Propagator implements Propagation {
   #replaced = false;
   #suppressed = false;
   #forced = false;
+  #forcedToReplicas = false;
 
   // ---- Propagation: called by handlers -------------------------------------------------------------------------
 
@@ -72,21 +75,31 @@ export class Propagator implements Propagation {
     this.#forced = true;
   }
 
+  forceToReplicas(): void {
+    this.#forcedToReplicas = this.stream !== null;
+  }
+
   // ---- called by dispatch --------------------------------------------------------------------------------------
 
   /** A command starts in database `db`. */
   beginCommand(db: number): void {
     this.#db = db;
-    this.#replaced = this.#suppressed = this.#forced = false;
+    this.#replaced =
+      this.#suppressed =
+      this.#forced =
+      this.#forcedToReplicas =
+        false;
     this.#argumentCount = 0;
   }
 
   /** The command is done; `changed` says whether it changed data. */
   endCommand(args: Args, changed: boolean): void {
-    if (!this.isWanted || this.#replaced || this.#suppressed || !(changed || this.#forced)) return;
+    if (!this.isWanted || this.#replaced || this.#suppressed) return;
+    const isLogged = changed || this.#forced;
+    if (!isLogged && !this.#forcedToReplicas) return;
     if (args.rawEnd > args.rawStart && this.#argumentCount === 0) this.#verbatim(args);
     else this.#encodeArgs(args);
-    this.#close(this.#db);
+    this.#close(this.#db, isLogged);
   }
 
   /**
@@ -95,20 +108,30 @@ export class Propagator implements Propagation {
    */
   endUnit(isWhole = true): boolean {
     if (this.#ends.length === 0) return false;
-    if (this.sink !== null) this.#deliver(this.sink, isWhole);
-    if (this.stream !== null) this.#deliver(this.stream, isWhole);
-    this.#length = this.#ends.length = this.#databases.length = 0;
+    if (this.sink !== null) this.#deliver(this.sink, isWhole, false);
+    if (this.stream !== null) this.#deliver(this.stream, isWhole, true);
+    this.#length =
+      this.#ends.length =
+      this.#databases.length =
+      this.#logged.length =
+        0;
     if (this.#bytes.length > SCRATCH_BYTES_KEPT) this.#bytes = new Uint8Array(SCRATCH_BYTES_START);
     return true;
   }
 
-  #deliver(sink: LogSink, isWhole: boolean): void {
-    const count = this.#ends.length, isTransaction = isWhole && count > 1;
+  #deliver(sink: LogSink, isWhole: boolean, withMessages: boolean): void {
+    const count = this.#ends.length, isTransaction = isWhole && count > 1 && (withMessages || this.#loggedCount() > 1);
     if (isTransaction) sink.append(this.#databases[0], MULTI, 0, MULTI.length);
     for (let i = 0, start = 0; i < count; start = this.#ends[i++]) {
-      sink.append(this.#databases[i], this.#bytes, start, this.#ends[i]);
+      if (withMessages || this.#logged[i]) sink.append(this.#databases[i], this.#bytes, start, this.#ends[i]);
     }
     if (isTransaction) sink.append(this.#databases[count - 1], EXEC, 0, EXEC.length);
+  }
+
+  #loggedCount(): number {
+    let count = 0;
+    for (const isLogged of this.#logged) if (isLogged) count++;
+    return count;
   }
 
   /** Adds a command of its own to the unit: the DEL of an expired key. */
@@ -119,12 +142,13 @@ export class Propagator implements Propagation {
       const bytes = typeof part === "string" ? utf8Encode(part) : typeof part === "number" ? integerBytes(part) : part;
       this.#bulk(bytes, 0, bytes.length);
     }
-    this.#close(db);
+    this.#close(db, true);
   }
 
-  #close(db: number): void {
+  #close(db: number, isLogged: boolean): void {
     this.#ends.push(this.#length);
     this.#databases.push(db);
+    this.#logged.push(isLogged);
   }
 
   #verbatim(args: Args): void {

@@ -60,6 +60,7 @@ import type { Log } from "./log.ts";
 import { Pause } from "./pause.ts";
 import { Persistence } from "./persistence.ts";
 import { Propagator } from "./propagation.ts";
+import { PubSub } from "./pubsub.ts";
 import { Replication } from "./replication/replication.ts";
 import { Shutdown } from "./shutdown.ts";
 import { Slowlog } from "./slowlog.ts";
@@ -96,6 +97,11 @@ const GATE = {
 } as const;
 /** What a replica's own connection is not for. */
 const KEYSPACE_FLAGS = FLAG.write | FLAG.readonly | FLAG.mayReplicate;
+/** What a subscriber may run that would not know a reply from a message. */
+const MAY_SUBSCRIBER: ReadonlySet<string> = new Set([
+  ...["subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe", "ping", "quit", "reset"],
+]);
+const SUBSCRIBER_ONLY = "only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context";
 /** A slow log threshold below this needs every command timed by itself. */
 const TIMED_TOGETHER_US = 1000;
 /** Requests of one client that run before others get their turn. */
@@ -130,6 +136,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   readonly clientMemory: ClientMemory = new ClientMemory(this);
   readonly clientCron: ClientCron = new ClientCron(this);
   readonly pause: Pause;
+  readonly pubsub: PubSub;
   readonly blocking: Blocking;
   readonly migrateLinks: MigrateLinks;
   readonly replication: Replication;
@@ -179,6 +186,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     });
     registerTypes(this.keyspace);
     this.replication = new Replication(this);
+    this.pubsub = new PubSub(this, this.keyspace.hash);
     this.table = new CommandTable([
       stringCommands,
       bitmapCommands,
@@ -415,6 +423,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     const released = this.persistence.aof.releasedBytes;
     for (const client of pending) {
       if (this.clientMemory.enforceOutput(client, this.keyspace.nowMs)) continue;
+      if (client.isTold) client.isTold = false, client.logPosition = this.logPosition();
       if (client.logPosition > released) {
         this.#pendingFlush.push(client);
         continue;
@@ -442,6 +451,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.clients.delete(client.id);
     this.clientMemory.count(client);
     this.monitors.delete(client);
+    this.pubsub.forget(client);
     this.unwatchAll(client);
     this.pause.forget(client);
     this.blocking.forget(client);
@@ -520,6 +530,10 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
       client.connection.resumeReading();
       this.processInput(client);
     });
+  }
+
+  subscriberChanged(client: Client): void {
+    this.clientMemory.limitOutput(client);
   }
 
   countMemory(client: Client): void {
@@ -625,6 +639,9 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     if ((gates & (GATE.fewReplicas | GATE.isReplica)) !== 0) {
       const refusal = this.#refusalOfRole(client, command, flags, args);
       if (refusal !== null) return refusal;
+    }
+    if (client.isSubscriber && client.reply.protocol === 2 && !MAY_SUBSCRIBER.has(command.fullName)) {
+      return `Can't execute '${command.fullName}': ${SUBSCRIBER_ONLY}`;
     }
     if ((gates & GATE.loading) !== 0 && (flags & FLAG.loading) === 0) return ERROR.loading;
     if ((gates & GATE.hasReplicas) !== 0 && client.isReplica && (flags & KEYSPACE_FLAGS) !== 0) {
@@ -793,7 +810,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   describe(client: Client): string {
     const nowMs = this.clock.nowMs(), connection = client.connection, parser = client.parser;
     const flags = (client.isReplica ? "S" : "") + (client.isMaster ? "M" : "") + (client.isMonitor ? "O" : "") +
-      (client.queue !== null ? "x" : "") +
+      (client.isSubscriber ? "P" : "") + (client.queue !== null ? "x" : "") +
       (client.postponed || client.waiting !== null ? "b" : "") +
       (client.watchFailed ? "d" : "") + (client.closeAfterReply ? "c" : "") + (connection.isUnix ? "U" : "") +
       (client.noEvict ? "e" : "");
@@ -809,7 +826,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
       `name=${client.name} age=${seconds(client.createdMs)} idle=${seconds(client.lastInteractionMs)} flags=${
         flags || "N"
       } ` +
-      `db=${client.db.index} sub=0 psub=0 ssub=0 multi=${client.queue === null ? -1 : client.queue.length} ` +
+      `db=${client.db.index} ${subscriptionCounts(client)} multi=${client.queue === null ? -1 : client.queue.length} ` +
       `qbuf=${inputBytes} qbuf-free=${freeBytes} ` +
       `argv-mem=${argumentBytes} multi-mem=${client.queueBytes} rbs=${baseBytes} ` +
       `rbp=${client.reply.peakBytes} obl=${unsentBytes - client.reply.overflowBytes} oll=${
@@ -830,6 +847,11 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   get evictableBytes(): number {
     return this.usedMemoryBytes - this.persistence.aof.surplusBytes - this.replication.replicas.surplusBytes;
   }
+}
+
+function subscriptionCounts({ subscriptions }: Client): string {
+  const [channels, patterns, shards] = subscriptions?.map((one) => one.size) ?? [0, 0, 0];
+  return `sub=${channels} psub=${patterns} ssub=${shards}`;
 }
 
 const NO_CONNECTION: Connection = {

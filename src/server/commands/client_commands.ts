@@ -4,9 +4,9 @@ import { ERROR } from "../../commands/errors.ts";
 import { type Client, REPLY_MODE } from "../client.ts";
 import type { Server } from "../server.ts";
 import { setClientName } from "./connection.ts";
-import { help } from "./help.ts";
+import { help, wrongUsage } from "./help.ts";
 
-/** Kinds of clients by the names that LIST and KILL take; nobody subscribes to anything here. */
+/** Kinds of clients by the names that LIST and KILL take. */
 const CLIENT_TYPES: readonly string[] = ["normal", "slave", "replica", "pubsub", "master"];
 const ID_ERROR = "client-id should be greater than 0";
 
@@ -138,6 +138,7 @@ export function clientCommands(server: Server): Handlers {
     const client = clientOf(ctx), { args } = ctx;
     if (args.equalsIgnoreCase(2, "on")) {
       client.replyMode = REPLY_MODE.on;
+      client.keptReplies.length = 0;
       ctx.reply.ok();
     } else if (args.equalsIgnoreCase(2, "off")) client.replyMode = REPLY_MODE.off;
     else if (!args.equalsIgnoreCase(2, "skip")) ctx.reply.error(ERROR.syntax);
@@ -208,7 +209,7 @@ function addressFilter(address: string | null): KillFilter {
 
 function isOfType(client: Client, type: string): boolean {
   if (client.isReplica) return type === "slave" || type === "replica";
-  return type === (client.isMaster ? "master" : "normal");
+  return type === (client.isMaster ? "master" : client.isSubscriber ? "pubsub" : "normal");
 }
 
 function isMeant(client: Client, me: Client, filter: KillFilter): boolean {
@@ -217,12 +218,6 @@ function isMeant(client: Client, me: Client, filter: KillFilter): boolean {
     (filter.address === null || connection.remoteAddress === filter.address) &&
     (filter.localAddress === null || connection.localAddress === filter.localAddress) &&
     !(filter.skipMe && client === me);
-}
-
-/** The reply to a known subcommand with too many arguments. */
-function wrongUsage(ctx: CommandContext): string {
-  const name = ctx.args.text(0).toUpperCase();
-  return `unknown subcommand or wrong number of arguments for '${ctx.args.text(1)}'. Try ${name} HELP.`;
 }
 
 const clientHelp = help(

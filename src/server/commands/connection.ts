@@ -29,8 +29,17 @@ export function connectionCommands(server: Server): Handlers {
 
   function ping(ctx: CommandContext): void {
     if (ctx.args.count > 2) return ctx.reply.error("wrong number of arguments for 'ping' command");
+    if (ctx.reply.protocol === 2 && clientOf(ctx).isSubscriber) return pong(ctx);
     if (ctx.args.count === 1) ctx.reply.status("PONG");
     else ctx.reply.bulk(ctx.args.bytes, ctx.args.offsets[1], ctx.args.lengths[1]);
+  }
+
+  /** To a subscriber that cannot tell messages from replies otherwise: like a message. */
+  function pong({ args, reply }: CommandContext): void {
+    reply.startArray(2);
+    reply.text("pong");
+    if (args.count === 1) reply.text("");
+    else reply.bulk(args.bytes, args.offsets[1], args.lengths[1]);
   }
 
   function echo(ctx: CommandContext): void {
@@ -114,6 +123,7 @@ export function connectionCommands(server: Server): Handlers {
     client.discardQueue();
     server.unwatchAll(client);
     server.monitors.delete(client);
+    server.pubsub.forget(client);
     client.isMonitor = client.noEvict = false;
     client.replyMode = REPLY_MODE.on;
     client.db = server.keyspace.databases[0];

@@ -16,6 +16,12 @@ export function replyHelp(ctx: CommandContext, lines: readonly string[]): void {
   ctx.reply.status("    Prints this help.");
 }
 
+/** The reply to a known subcommand with too many arguments. */
+export function wrongUsage(ctx: CommandContext): string {
+  const name = ctx.args.text(0).toUpperCase();
+  return `unknown subcommand or wrong number of arguments for '${ctx.args.text(1)}'. Try ${name} HELP.`;
+}
+
 export const objectHelp: Handler = help(
   "ENCODING <key>",
   "    Tell how the value of <key> is stored.",

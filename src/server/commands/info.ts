@@ -178,7 +178,7 @@ const SCRIPT_MEMORY_FIELDS: readonly Field[] = [
 ];
 
 function statsFields(server: Server): Field[] {
-  const { statistics, keyspace } = server;
+  const { statistics, keyspace, pubsub } = server;
   return [
     ["total_connections_received", statistics.connectionsReceived],
     ["total_commands_processed", server.dispatcher.executedCommands],
@@ -205,9 +205,9 @@ function statsFields(server: Server): Field[] {
     ["current_eviction_exceeded_time", 0],
     ["keyspace_hits", keyspace.hits],
     ["keyspace_misses", keyspace.misses],
-    ["pubsub_channels", 0],
-    ["pubsub_patterns", 0],
-    ["pubsubshard_channels", 0],
+    ["pubsub_channels", pubsub.channels.channels.size],
+    ["pubsub_patterns", pubsub.patterns.channels.size],
+    ["pubsubshard_channels", pubsub.shards.channels.size],
     ["latest_fork_usec", Math.round(statistics.latestForkUs)],
     ["total_forks", statistics.forks],
     ["migrate_cached_sockets", server.migrateLinks.count],

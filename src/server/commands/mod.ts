@@ -13,6 +13,7 @@ import { migrateCommands } from "./migrate.ts";
 import { monitorCommands } from "./monitor.ts";
 import { objectHelp, streamGroupHelp, streamInfoHelp } from "./help.ts";
 import { pagesCommands } from "./pages_commands.ts";
+import { pubsubCommands } from "./pubsub_commands.ts";
 import { replicationCommands } from "./replication_commands.ts";
 import { serverCommands } from "./server_commands.ts";
 import { slowlogCommands } from "./slowlog_commands.ts";
@@ -34,6 +35,7 @@ export function adminCommands(server: Server): Handlers {
     ...infoCommands(server),
     ...memoryCommands(server),
     ...pagesCommands(server),
+    ...pubsubCommands(server),
     ...debugCommands(server),
     "object|help": objectHelp,
     "xgroup|help": streamGroupHelp,
