@@ -81,3 +81,27 @@ ioredisTest("WATCH: EXEC gives null after another client's write, and succeeds w
   assertEquals(await redis.multi().set("balance", 21).exec(), [[null, "OK"]]);
   await end(rival);
 });
+
+ioredisTest(
+  "subscribers: messages of channels and patterns in order, and the connection serves again",
+  async (redis, server) => {
+    const subscriber = connectTo(server), seen: string[] = [];
+    subscriber.on("message", (channel: string, message: string) => seen.push(`${channel}=${message}`));
+    subscriber.on("pmessage", (pattern: string, channel: string, message: string) => {
+      seen.push(`${pattern}:${channel}=${message}`);
+    });
+    assertEquals(await subscriber.subscribe("news", "weather"), 2);
+    assertEquals(await subscriber.psubscribe("n*"), 3);
+    const publishing = redis.pipeline();
+    for (let index = 0; index < 100; index++) publishing.publish("news", String(index));
+    assertEquals((await publishing.exec())?.map(([, receivers]) => receivers), new Array(100).fill(2));
+    assertEquals(await redis.pubsub("NUMSUB", "news", "sports"), ["news", 1, "sports", 0]);
+    // The reply comes behind all messages that were published before.
+    assertEquals(await subscriber.unsubscribe("news", "weather"), 1);
+    const expected = Array.from({ length: 100 }, (_, index) => [`news=${index}`, `n*:news=${index}`]).flat();
+    assertEquals(seen, expected);
+    assertEquals(await subscriber.punsubscribe("n*"), 0);
+    assertEquals(await subscriber.set("k", "v"), "OK");
+    await end(subscriber);
+  },
+);

@@ -158,3 +158,20 @@ Deno.test("replication: REPLICAOF NO ONE keeps the data, and the old master can 
   assertEquals([info(replica, "stats", "sync_full"), info(replica, "stats", "sync_partial_ok")], ["0", "1"]);
   kill(master, replica);
 });
+
+Deno.test("replication: messages reach the replica's subscribers, in the order of the writes around them", async () => {
+  const { master, replica } = await pair();
+  replica.client.command("REPLICAOF", HOST, 1);
+  await settle(master, replica);
+  const listener = replica.server.connect();
+  listener.send("SUBSCRIBE", "a"), listener.send("SSUBSCRIBE", "s");
+  master.client.command("SET", "k", "v");
+  master.client.command("MULTI");
+  for (const words of [["PUBLISH", "a", "1"], ["INCR", "n"], ["SPUBLISH", "s", "2"]]) master.client.command(...words);
+  assertEquals(master.client.command("EXEC"), [0, 1, 0]);
+  await settle(master, replica);
+  const told = [1, 2, 3, 4].map(() => String(listener.receive()));
+  assertEquals(told, ["subscribe,a,1", "ssubscribe,s,1", "message,a,1", "smessage,s,2"]);
+  assertEquals(replica.client.command("GET", "n"), "1");
+  kill(master, replica);
+});
