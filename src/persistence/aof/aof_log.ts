@@ -523,7 +523,10 @@ export class AofLog {
     this.#makeDurable(tail);
     const existing = this.manifest.increments[this.manifest.increments.length - 1];
     const increment = existing ?? this.#nextIncrement(this.manifest);
-    const file = storage.open(this.#path(increment.name), existing === undefined ? "create" : "append");
+    const path = this.#path(increment.name);
+    // Left by a start whose sync of the directory failed: that name may never become durable, a new one does.
+    if (existing === undefined && storage.exists(path)) storage.remove(path);
+    const file = storage.open(path, existing === undefined ? "create" : "append");
     this.#openedIncrement(file, increment.name);
     this.#fileBytes = storage.size(file);
     if (this.#fileBytes > 0) this.#goOnFrom(tail);

@@ -632,7 +632,11 @@ Deno.test("start: what a rewrite left that was never in force goes, other files 
   }
   const log = logOn(storage, {}, [], clock);
   log.manifest = readManifest(storage, DIR, "appendonly.aof.manifest");
+  const operations: string[] = [];
+  storage.onOperation = (operation, path) => void (path.endsWith(FILE_1) && operations.push(operation));
   log.openAfterLoad({ currentBytes: 27, baseBytes: 27 });
+  const made = operations.filter((operation) => operation === "remove" || operation === "open");
+  assertEquals(made.slice(0, 2), ["remove", "open"], "the name is a new one: a sync of the old one may have failed");
   assertEquals(load(storage), ["set a 1"]);
   assertEquals(storage.list(DIR), ["appendonly.aof.1.base.aof", FILE_1, "appendonly.aof.manifest", "mine.txt"]);
 });
