@@ -62,7 +62,7 @@ Deno.test("--disk-faults: a BGSAVE whose sync fails, in its thread: MISCONF, no 
     },
   ));
 
-Deno.test("everysec: a sync that hangs holds replies to writes, not to reads, and aof_delayed_fsync rises", () =>
+Deno.test("everysec: a sync that hangs holds replies to writes, not to reads, and aof_delayed_fsync rises (G9)", () =>
   withFaults(null, ["--appendonly", "yes", "--appendfsync", "everysec"], async (server, client) => {
     await using other = await server.connect();
     await faults(other, { rules: [{ operation: "sync", path: INCREMENTS, fault: { kind: "hang", ms: 6000 } }] });

@@ -10,7 +10,8 @@ import { AofLoad, AofLoadError } from "./aof_loader.ts";
 import { AofLog, type AofSettings } from "./aof_log.ts";
 import { AofManifest, ManifestCorruptError, readManifest } from "./aof_manifest.ts";
 
-const DIR = "/data/aof";
+const DIR = "/data/aof", FILE_1 = "appendonly.aof.1.incr.aof", FILE_2 = "appendonly.aof.2.incr.aof";
+const SET_A = "*3\r\n$3\r\nset\r\n$1\r\na\r\n$1\r\n1\r\n", SET_B = "*3\r\n$3\r\nset\r\n$1\r\nb\r\n$1\r\n2\r\n";
 
 function settings(changes: Partial<AofSettings> = {}): AofSettings {
   return {
@@ -30,7 +31,7 @@ function settings(changes: Partial<AofSettings> = {}): AofSettings {
 }
 
 /** A log on a disk that can be made to fail, with everything it did in order. */
-function open(changes: Partial<AofSettings> = {}) {
+function open(changes: Partial<AofSettings> = {}, isChildActive?: () => boolean) {
   const storage = new MemoryStorage(), clock = new ManualClock(), operations: string[] = [], fatal: string[] = [];
   storage.makeDirectory("/data");
   const faults = new Map<StorageOperation, string>();
@@ -41,7 +42,7 @@ function open(changes: Partial<AofSettings> = {}) {
     if (operation === "sync") throw new StorageSyncError(operation, path, code);
     throw storageError(operation, path, code);
   };
-  const log = logOn(storage, changes, fatal, clock);
+  const log = logOn(storage, changes, fatal, clock, isChildActive);
   log.openAfterLoad({ currentBytes: 0, baseBytes: 0 });
   // The mark of an open log, which the first write makes.
   put(storage, "appendonly.aof.open", "");
@@ -99,6 +100,7 @@ function logOn(
   changes: Partial<AofSettings> = {},
   fatal: string[] = [],
   clock = new ManualClock(),
+  isChildActive: () => boolean = () => false,
 ): AofLog {
   return new AofLog({
     randomness: new SeededRandomness(1),
@@ -106,7 +108,7 @@ function logOn(
     clock,
     settings: settings(changes),
     log: () => {},
-    isChildActive: () => false,
+    isChildActive,
     onFatal: (text) => void fatal.push(text),
     onProgress: () => {},
   });
@@ -135,11 +137,12 @@ Deno.test("always: a write is synced before flush returns, and a failed sync is 
   assertEquals(fatal.length, 1);
 });
 
-Deno.test("always with no-appendfsync-on-rewrite still syncs (G10)", () => {
-  const { log, operations } = open({ appendfsync: "always", noAppendfsyncOnRewrite: true });
+Deno.test("always with no-appendfsync-on-rewrite still syncs while a child runs (G10)", () => {
+  const { log, operations } = open({ appendfsync: "always", noAppendfsyncOnRewrite: true }, () => true);
   append(log, "set", "a", "1");
   log.flush();
   assert(operations.includes("sync appendonly.aof.1.incr.aof"));
+  assertEquals(log.syncedBytes, log.appendedBytes);
 });
 
 Deno.test("everysec: a position counts as synced when the sync is done, not when it starts (G6)", async () => {
@@ -217,7 +220,7 @@ Deno.test("a full disk: the part that was written is cut off, the command is kep
   assertEquals(load(storage), ["set a 1", "set b 2"]);
 });
 
-Deno.test("rewrite: the old increment is synced before the manifest names the next one (G2), and history goes after the manifest is durable", async () => {
+Deno.test("rewrite: the old increment is synced before the manifest names the next one, and history goes after the manifest is durable (G2)", async () => {
   const test = open(), { log, operations, storage } = test;
   append(log, "set", "a", "1");
   log.flush();
@@ -241,6 +244,21 @@ Deno.test("rewrite: the old increment is synced before the manifest names the ne
     "appendonly.aof.manifest",
     "appendonly.aof.open",
   ]);
+});
+
+Deno.test("rewrite: what comes in while the old increment is synced is synced as well before the manifest names the next one (G2)", async () => {
+  const test = open(), { log, operations, storage } = test;
+  let finish = () => {};
+  storage.syncInBackground = () => new Promise((resolve) => finish = resolve);
+  append(log, "set", "a", "1");
+  rewrite(test, SET_A);
+  append(log, "set", "b", "2");
+  operations.length = 0;
+  finish();
+  await settle();
+  const written = operations.indexOf(`write ${FILE_1}`), synced = operations.indexOf(`sync ${FILE_1}`);
+  assert(0 <= written && written < synced);
+  assert(synced < operations.indexOf("rename temp-appendonly.aof.manifest"));
 });
 
 Deno.test("rewrite: a crash after any operation leaves a log that loads what was acknowledged (I7)", async () => {
@@ -307,7 +325,33 @@ Deno.test("rewrite: a failed directory sync after the manifest's rename keeps bo
   assertEquals(load(storage), ["set a 1"]);
 });
 
-const SET_A = "*3\r\n$3\r\nset\r\n$1\r\na\r\n$1\r\n1\r\n", SET_B = "*3\r\n$3\r\nset\r\n$1\r\nb\r\n$1\r\n2\r\n";
+Deno.test("rewrite: a failed directory sync after the manifest names the next increment keeps that, and adds to neither (G4)", async () => {
+  const test = open(), { log, storage, clock } = test;
+  append(log, "set", "a", "1");
+  log.flush();
+  const before = contentOf(storage, "appendonly.aof.manifest");
+  let directorySyncs = 0;
+  storage.onOperation = (operation, path) => {
+    if (operation === "syncDirectory" && ++directorySyncs === 2) throw storageError(operation, path, "EIO");
+  };
+  const { failures } = begin(test);
+  await settle();
+  assertEquals([failures.length, log.needsFreshGeneration], [1, true]);
+  storage.onOperation = () => {};
+  append(log, "set", "b", "2");
+  log.flush();
+  const uncertain = contentOf(storage, "appendonly.aof.manifest");
+  for (const manifest of [before, uncertain]) {
+    put(storage, "appendonly.aof.manifest", manifest);
+    assertEquals(load(storage), ["set a 1"]);
+  }
+  clock.advance(1500);
+  begin(test, SET_A + SET_B);
+  log.finishRewrite(54);
+  await settle();
+  assertEquals(load(storage), ["set a 1", "set b 2"]);
+  assert(storage.exists(`${DIR}/appendonly.aof.3.incr.aof`), "the number of the uncertain increment is taken");
+});
 
 function directory(files: Record<string, string>): MemoryStorage {
   const storage = new MemoryStorage();
@@ -369,10 +413,43 @@ Deno.test("load: a tail of zeros is a torn tail, wherever in a command it starts
   }
 });
 
+Deno.test("load: a tail of zeros is a torn tail of a sealed log too, wherever in a block it starts (G1)", () => {
+  const { storage, log } = open(), ends: number[] = [];
+  for (const key of ["a", "b"]) {
+    append(log, "set", key, "1");
+    log.flush();
+    ends.push(contentOf(storage, FILE_1).length);
+  }
+  const whole = contentOf(storage, FILE_1);
+  for (let cut = 0; cut < ends[1]; cut++) {
+    const isFirstWhole = cut >= ends[0];
+    put(storage, FILE_1, whole.slice(0, cut) + "\0".repeat(ends[1] - cut));
+    assertEquals(start(storage).commands, isFirstWhole ? ["set a 1"] : [], `zeros from ${cut} on`);
+    assertEquals(contentOf(storage, FILE_1), isFirstWhole ? whole.slice(0, ends[0]) : "");
+  }
+});
+
 Deno.test("load: a torn file that is not the last refuses the start and changes nothing (G3)", () => {
-  const storage = directory({ "1.aof": SET_A + SET_B.slice(0, 10), "2.aof": SET_B });
+  const torn = { "1.aof": SET_A + SET_B.slice(0, 10), "2.aof": SET_B + SET_A.slice(0, 10) }, storage = directory(torn);
   for (let start = 0; start < 2; start++) assert(refusal(storage).includes("the truncated file is not the last file"));
-  assertEquals(contentOf(storage, "1.aof"), SET_A + SET_B.slice(0, 10));
+  for (const [name, content] of Object.entries(torn)) assertEquals(contentOf(storage, name), content);
+});
+
+Deno.test("load: a sealed file that is torn and not the last refuses the start and changes nothing (G3)", async () => {
+  const test = open(), { storage, log } = test;
+  append(log, "set", "a", "1");
+  log.flush();
+  begin(test);
+  await settle();
+  append(log, "set", "b", "2");
+  log.flush();
+  assertEquals(load(storage), ["set a 1", "set b 2"]);
+  const whole = contentOf(storage, FILE_1), successor = contentOf(storage, FILE_2);
+  for (let cut = 1; cut < whole.length; cut++) {
+    put(storage, FILE_1, whole.slice(0, cut));
+    for (let start = 0; start < 2; start++) assert(refusal(storage).includes(FILE_1), `cut at ${cut}`);
+    assertEquals([contentOf(storage, FILE_1), contentOf(storage, FILE_2)], [whole.slice(0, cut), successor]);
+  }
 });
 
 Deno.test("load: an incomplete MULTI at the end is dropped whole (I1)", () => {
@@ -394,8 +471,6 @@ Deno.test("load: damage is refused with file and offset, a missing file by name,
   );
   assert(refusal(directory({ "1.aof": "", "2.aof": SET_A.slice(0, 12) }), false).startsWith("Unexpected end of file"));
 });
-
-const FILE_1 = "appendonly.aof.1.incr.aof";
 
 /** Calls the log as it stands at this moment of a rewrite; the reasons it gave up for. */
 function begin(test: ReturnType<typeof open>, base = SET_A): { frozen: number; failures: string[] } {
@@ -474,7 +549,7 @@ Deno.test("rewrite without a log: takes no number of the log that is there, and 
   assert(comment.startsWith("#AFTERIMAGE manifest 1 log "));
 });
 
-Deno.test("rewrite: a fresh increment whose sync failed is never named, even when a later sync succeeds (I9)", async () => {
+Deno.test("rewrite: a fresh increment whose sync failed is never named, even when a later sync succeeds (G7, I9)", async () => {
   const test = open(), { log, faults, clock } = test;
   log.turnOff(), log.turnOn();
   begin(test);
@@ -597,6 +672,26 @@ Deno.test("what is still buffered when a fresh generation starts is in its base,
   assert(log.releasedBytes >= log.appendedBytes);
 });
 
+Deno.test("while the log cannot be written no rewrite begins, and what is buffered is applied once (G5)", async () => {
+  const test = open(), { log, faults, storage } = test;
+  append(log, "incr", "n");
+  log.flush();
+  faults.set("write", "ENOSPC");
+  append(log, "incr", "n");
+  log.flush();
+  const full = begin(test);
+  await settle();
+  assertEquals([full.frozen, full.failures.length, log.rewriteInProgress], [0, 1, false]);
+  faults.clear();
+  log.flush();
+  assertEquals(load(storage), ["incr n", "incr n"]);
+  begin(test, SET_A);
+  await settle();
+  log.finishRewrite(27);
+  log.flush();
+  assertEquals(load(storage), ["set a 1"]);
+});
+
 Deno.test("finish is false while the log waits for its first rewrite, true when it is on and synced (I14)", () => {
   const test = open(), { log } = test;
   log.turnOff(), log.turnOn();
@@ -673,16 +768,7 @@ Deno.test("start: the names of the directory and of the files in it are durable 
   const storage = new MemoryStorage(), operations: string[] = [];
   storage.makeDirectory("/data"), storage.makeDirectory(DIR);
   storage.onOperation = (operation, path) => void (operation !== "list" && operations.push(`${operation} ${path}`));
-  const log = new AofLog({
-    randomness: new SeededRandomness(1),
-    storage,
-    clock: new ManualClock(),
-    settings: settings(),
-    log: () => {},
-    isChildActive: () => false,
-    onFatal: () => {},
-    onProgress: () => {},
-  });
+  const log = logOn(storage);
   log.openAfterLoad({ currentBytes: 0, baseBytes: 0 });
   assert(operations.includes("syncDirectory /data"), "a process before this one may have made it and died");
   assertEquals(operations.at(-1), `syncDirectory ${DIR}`);
@@ -696,16 +782,7 @@ Deno.test("a data set that was loaded from a dump becomes the base of a new log 
   const storage = new MemoryStorage();
   storage.makeDirectory("/data"), storage.makeDirectory(DIR);
   put(storage, "temp-rewriteaof-bg.aof", SET_A);
-  const log = new AofLog({
-    randomness: new SeededRandomness(1),
-    storage,
-    clock: new ManualClock(),
-    settings: settings(),
-    log: () => {},
-    isChildActive: () => false,
-    onFatal: () => {},
-    onProgress: () => {},
-  });
+  const log = logOn(storage);
   log.adoptBase(log.tempBasePath, SET_A.length);
   append(log, "set", "b", "2");
   log.flush();

@@ -79,7 +79,7 @@ Deno.test("WAITAOF: arguments, roles and a log that is off, in Redis 7.2's words
   server.kill();
 });
 
-Deno.test("WAITAOF: with everysec the reply comes with the sync, not with the write or the start of the sync", async () => {
+Deno.test("WAITAOF: with everysec the reply comes with the sync, not with the write or the start of the sync (G6)", async () => {
   const opened = await open(...EVERYSEC), { server, client } = opened;
   faults(opened, { operation: "sync", fault: { kind: "hang", ms: 700 }, isSticky: true });
   client.command("SET", "k", "v");
@@ -119,7 +119,7 @@ Deno.test("WAITAOF: somebody who wrote nothing has nothing to wait for", async (
   server.kill();
 });
 
-Deno.test("WAITAOF: after a failed sync nothing counts, not even the next sync's success, until a fresh generation is in force", async () => {
+Deno.test("WAITAOF: after a failed sync nothing counts, not even the next sync's success, until a fresh generation is in force (G7)", async () => {
   const opened = await open(...EVERYSEC), { server, client } = opened, early = server.connect();
   ask(early, "SET", "early", "v");
   await pass(opened, 1500);
