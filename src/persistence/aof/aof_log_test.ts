@@ -673,16 +673,18 @@ Deno.test("what is still buffered when a fresh generation starts is in its base,
 });
 
 Deno.test("while the log cannot be written no rewrite begins, and what is buffered is applied once (G5)", async () => {
-  const test = open(), { log, faults, storage } = test;
+  const test = open(), { log, storage } = test;
   append(log, "incr", "n");
   log.flush();
-  faults.set("write", "ENOSPC");
+  storage.onOperation = (operation, path) => {
+    if (operation === "write" && path.endsWith(FILE_1)) throw storageError(operation, path, "ENOSPC");
+  };
   append(log, "incr", "n");
   log.flush();
   const full = begin(test);
   await settle();
   assertEquals([full.frozen, full.failures.length, log.rewriteInProgress], [0, 1, false]);
-  faults.clear();
+  storage.onOperation = () => {};
   log.flush();
   assertEquals(load(storage), ["incr n", "incr n"]);
   begin(test, SET_A);
