@@ -1,4 +1,4 @@
-/** The rules of the tree: who may import whom, who may name Deno, and what may stand in no file. */
+/** The rules of the tree: who may import whom, who may name Deno, what may stand in no file, and that a table of tests names them all. */
 import { assertEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
 
@@ -114,4 +114,34 @@ Deno.test("files are named in snake case, and no test is singled out", () => {
     path !== "tests/tidy_test.ts" && /Deno\.test\.only|only: *true/.test(text)
   );
   assertEquals([...badNames, ...singled].map((file) => file.path), []);
+});
+
+const GAPS_TABLE = "src/persistence/README.md", GAPS = 12;
+
+/** Rows of the table of Redis's gaps: "G1", and the test. A gap goes on in rows whose first cell is empty. */
+function gapRows(): { gap: string; test: string }[] {
+  const rows: { gap: string; test: string }[] = [];
+  let gap = "";
+  for (const line of Deno.readTextFileSync(`${ROOT}/${GAPS_TABLE}`).split("\n")) {
+    const [, first, , , last] = line.split("|").map((cell) => cell.trim()), test = /^`([^`]+)`$/.exec(last ?? "");
+    gap = /^G[0-9]+(?= )/.exec(first ?? "")?.[0] ?? gap;
+    if (test !== null) rows.push({ gap, test: test[1] });
+  }
+  return rows;
+}
+
+/** Names of tests; what is put into one stands as "…". */
+function testNames(): string[] {
+  return ["src", "tests", "labs"].flatMap((folder) => filesUnder(folder, "_test.ts")).flatMap(({ text }) =>
+    [...text.matchAll(/Deno\.test\(\s*(?:"([^"]+)"|`([^`]+)`)/g)].map(([, plain, template]) =>
+      plain ?? template.replace(/\$\{[^}]*\}/g, "…")
+    )
+  );
+}
+
+Deno.test("every test of a gap of Redis ends with its number and is in the table, each gap has one, and each one there exists", () => {
+  const rows = gapRows(), named = testNames().filter((name) => /\bG[0-9]+\b/.test(name));
+  assertEquals(rows.map(({ test }) => test).sort(), named.sort());
+  assertEquals(rows.filter(({ gap, test }) => !test.endsWith(` (${gap})`)), []);
+  assertEquals([...new Set(rows.map(({ gap }) => gap))], Array.from({ length: GAPS }, (_, i) => `G${i + 1}`));
 });

@@ -174,7 +174,7 @@ Deno.test("everysec: while a sync hangs, replies to writes it does not cover are
   assertEquals(log.releasedBytes, Infinity);
 });
 
-Deno.test("a failed sync is not forgotten by a later one: only a fresh generation mends it (G7, I9)", async () => {
+Deno.test("a failed sync is not forgotten by a later one: only a fresh generation mends it (G7)", async () => {
   const test = open(), { log, clock, faults, storage } = test;
   clock.advance(1500);
   append(log, "set", "a", "1");
@@ -549,7 +549,7 @@ Deno.test("rewrite without a log: takes no number of the log that is there, and 
   assert(comment.startsWith("#AFTERIMAGE manifest 1 log "));
 });
 
-Deno.test("rewrite: a fresh increment whose sync failed is never named, even when a later sync succeeds (G7, I9)", async () => {
+Deno.test("rewrite: a fresh increment whose sync failed is never named, even when a later sync succeeds (G7)", async () => {
   const test = open(), { log, faults, clock } = test;
   log.turnOff(), log.turnOn();
   begin(test);
