@@ -10,6 +10,7 @@ import {
   type Reply,
   ReplyError,
 } from "../../mod.ts";
+import { SEAL_BYTES } from "../../persistence/aof/aof_seal.ts";
 
 const EVERYSEC = ["--appendonly", "yes", "--appendfsync", "everysec"];
 const NO_LOG = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
@@ -166,7 +167,8 @@ Deno.test("INFO: says how far the log is durable", async () => {
   await pass(opened, 2000);
   client.command("SET", "k", "v");
   const [offset, durable] = fields();
-  assertEquals(offset - durable, "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n".length);
+  const commands = "*2\r\n$6\r\nselect\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n";
+  assertEquals(offset - durable, commands.length + SEAL_BYTES);
   await pass(opened, 1100);
   assertEquals(fields(), [offset, offset, 0]);
   faults(opened, { operation: "sync", fault: { kind: "error", code: "EIO" } });
