@@ -117,7 +117,7 @@ export class AofVerdict {
       this.kind = o.sizeBytes === 0 ? "plain" : "sound";
       return;
     }
-    const rest = new Rest(o, this.verifiedBytes, this.chain?.fileId ?? null);
+    const rest = new Rest(o, this.verifiedBytes, this.chain);
     if (this.verifiedBytes === 0 && rest.flip.xor === 0 && (o.logId === null || !this.#isOurs())) return;
     const provenAt = rest.provenDurableAt();
     if (provenAt >= 0) {
@@ -248,11 +248,16 @@ class ChainScan {
 class Rest {
   readonly #o: VerdictOptions;
   readonly #startBytes: number;
-  readonly #fileId: number | null;
+  readonly #chain: SealChain | null;
   #flip: Flip | null = null;
 
-  constructor(options: VerdictOptions, startBytes: number, fileId: number | null) {
-    this.#o = options, this.#startBytes = startBytes, this.#fileId = fileId;
+  /** `chain`: of the verified part, if there is one. */
+  constructor(options: VerdictOptions, startBytes: number, chain: SealChain | null) {
+    this.#o = options, this.#startBytes = startBytes, this.#chain = chain;
+  }
+
+  get #fileId(): number | null {
+    return this.#chain?.fileId ?? null;
   }
 
   /** Where the seal stands of a block that is sound in itself, and that says that bytes behind the start were durable; -1 when there is none. */
@@ -347,9 +352,20 @@ class Rest {
     for (let at = 0; at + SEAL_BYTES <= length; at++) {
       if (!isSealShaped(bytes, at)) continue;
       const flip = flippedIn(bytes, at);
-      if (flip.xor !== 0) return { offsetBytes: start + flip.offsetBytes, xor: flip.xor };
+      if (flip.xor !== 0 && this.#mends(flip, bytes, at)) {
+        return { offsetBytes: start + flip.offsetBytes, xor: flip.xor };
+      }
     }
     return NO_FLIP;
+  }
+
+  /** Whether without the flip the seal at `at` is of the block bytes[0, at): among many seals a checksum alone fits one by chance. */
+  #mends({ offsetBytes, xor }: Flip, bytes: Uint8Array, at: number): boolean {
+    const seal = new Seal();
+    bytes[offsetBytes] ^= xor;
+    const isRight = seal.read(bytes, at) && seal.lengthBytes === at;
+    bytes[offsetBytes] ^= xor;
+    return isRight && (this.#chain ?? new SealChain(seal.fileId)).isNext(seal);
   }
 }
 
