@@ -51,7 +51,7 @@ function logged({ storage }: Opened): string[] {
   const file = storage.open("//appendonlydir/appendonly.aof.1.incr.aof", "read");
   const bytes = new Uint8Array(storage.size(file));
   readFully(storage, file, 0, bytes);
-  const lines = latin1Decode(bytes).split("\r\n"), commands: string[] = [];
+  const lines = latin1Decode(bytes).split("\r\n").filter((line) => !line.startsWith("#")), commands: string[] = [];
   for (let at = 0; at < lines.length - 1;) {
     const count = Number(lines[at].slice(1));
     commands.push(Array.from({ length: count }, (_, i) => lines[at + 2 + 2 * i]).join(" "));
