@@ -1,6 +1,6 @@
 /** `deno task lab [name] [options]`: lists the labs, or runs one. */
 import { fileURLToPath } from "node:url";
-import { nearestOf } from "./kit/arguments.ts";
+import { nearestOf } from "../src/mod.ts";
 
 interface LabEntry {
   readonly folder: string;

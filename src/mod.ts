@@ -58,6 +58,7 @@ export {
   SimulatedDisk,
   type TimelineEntry,
 } from "./io/simulated_disk/mod.ts";
+export { nearestOf } from "./base/nearest_name.ts";
 export { type FileHandle, readWhole, StorageError, writeFully } from "./io/storage.ts";
 export { LoadFailedError } from "./server/loading.ts";
 export { OWNER_NAMES } from "./memory/owner.ts";

@@ -26,7 +26,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "src/base",
   ],
 };
-const ANYTHING_IN_SRC = ["src/main.ts", "src/mod.ts", "src/check.ts"];
+const ANYTHING_IN_SRC = ["src/main.ts", "src/mod.ts", "src/check.ts", "src/inspect.ts"];
 const BANNED: readonly RegExp[] = [
   new RegExp("/" + "work/|/" + "root/|/" + "farm/"),
   new RegExp("https?://[a-z0-9.-]*(registry|mirror)", "i"),

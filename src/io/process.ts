@@ -23,6 +23,11 @@ export const process = {
     return Deno.stdout.isTerminal();
   },
 
+  /** Columns of the terminal; 0 where there is none. */
+  columns(): number {
+    return Deno.stdout.isTerminal() ? Deno.consoleSize().columns : 0;
+  },
+
   /** Writes all of it to standard output; gives up quietly when nobody reads any more. */
   writeOut(bytes: Uint8Array): void {
     writeAll(Deno.stdout, bytes);

@@ -75,6 +75,12 @@ export function dictSize(memory: MemoryReader, dict: Address): number {
   return memory.u32(dict, HEADER.used0) + memory.u32(dict, HEADER.used1);
 }
 
+/** What the tables of a dict take that has settled with so many entries, without the entries: it depends on nothing else. */
+export function settledTableBytes(entries: number): number {
+  const slots = slotCount(log2For(entries));
+  return HEADER.sizeBytes + slots * 4 + (slots > CHUNK_SLOTS ? (slots >>> CHUNK_LOG2) * 4 : 0);
+}
+
 /** Some entries of a dict: addresses at[0] to at[count - 1]; the arrays are reused for the next ones. */
 export interface EntryBatch {
   readonly at: Uint32Array;

@@ -5,17 +5,16 @@
  * that is damaged beyond restoring, and the sound start of that one. Damage at the very end loses the end; damage before it loses files that
  * are themselves sound, and that is for people to decide.
  */
-import { latin1Decode } from "../../base/bytes.ts";
 import type { Storage } from "../../io/storage.ts";
 import { type AofFile, AofManifest } from "../aof/aof_manifest.ts";
 import { AofCheck, type AofFinding, type CommandBook, LostCommands } from "./aof_check.ts";
 import { ByteSource } from "./byte_source.ts";
+import { dataSetPath } from "./data_set_path.ts";
 import { KeyNames } from "./key_names.ts";
 import { checkManifest } from "./manifest_check.ts";
 import { type Random, RdbCheck, type RdbFinding } from "./rdb_check.ts";
 import { isLossless, type Remedy } from "./remedy.ts";
 import {
-  CheckError,
   type CheckReport,
   type FileReport,
   type FileRole,
@@ -24,9 +23,6 @@ import {
   type RepairReport,
   REPORT_FORMAT,
 } from "./report.ts";
-
-const MANIFEST_SUFFIX = ".manifest", TEMPORARY_PREFIX = "temp-";
-const MAGIC = "REDIS", MANIFEST_START = "file ";
 
 const ORPHAN_NOTE = "the manifest does not name it: it is not loaded";
 const UNKNOWN_NOTE = "whether it belongs to the log only the manifest tells";
@@ -66,33 +62,9 @@ export class Check {
 
   /** @throws {CheckError, StorageError} there is no verdict */
   check(path: string): Checked {
-    const status = this.#storage.stat(path);
-    if (status === null) throw new CheckError(`Cannot check "${path}": there is no such file or directory`);
-    if (status.kind === "directory") return this.#directory(path, this.#manifestIn(path));
-    if (status.kind !== "file") throw new CheckError(`Cannot check "${path}": it is neither a file nor a directory`);
-    const name = fileName(path);
-    switch (this.#kindOf(path, name)) {
-      case "manifest":
-        return this.#directory(path.slice(0, path.length - name.length) || ".", name);
-      case "rdb":
-        return this.#dump(path, name);
-      case "aof":
-        return this.#logFile(path, name);
-    }
-  }
-
-  #kindOf(path: string, name: string): "manifest" | "rdb" | "aof" {
-    if (name.endsWith(MANIFEST_SUFFIX)) return "manifest";
-    if (name.endsWith(".rdb")) return "rdb";
-    if (name.endsWith(".aof")) return "aof";
-    const start = ByteSource.use(this.#storage, path, (source) => latin1Decode(source.bytes(0, MAGIC.length)));
-    if (start === MAGIC) return "rdb";
-    if (start.startsWith("*") || start.startsWith("#")) return "aof";
-    if (start === MANIFEST_START) return "manifest";
-    throw new CheckError(
-      `Cannot check "${path}": it is neither an RDB file nor a log, by its name or by how it starts. Name a .rdb file, an .aof ` +
-        "file, a manifest, or the directory that the manifest is in",
-    );
+    const found = dataSetPath(this.#storage, path, "check");
+    if (found.kind === "directory") return this.#directory(found.directory, found.manifestName);
+    return found.kind === "rdb" ? this.#dump(path, found.name) : this.#logFile(path, found.name);
   }
 
   // ---- one file ------------------------------------------------------------------------------------------------
@@ -114,21 +86,6 @@ export class Check {
   }
 
   // ---- a directory ---------------------------------------------------------------------------------------------
-
-  /** The name of the manifest in a directory. */
-  #manifestIn(directory: string): string {
-    const names = this.#storage.list(directory);
-    const found = names.filter((name) => name.endsWith(MANIFEST_SUFFIX) && !name.startsWith(TEMPORARY_PREFIX));
-    if (found.length === 1) return found[0];
-    if (found.length > 1) {
-      throw new CheckError(`Cannot check "${directory}": it has several manifests; name one of ${found.join(", ")}`);
-    }
-    const others = names.filter((name) => name === "appendonlydir" || name.endsWith(".rdb") || name.endsWith(".aof"));
-    throw new CheckError(
-      `Cannot check "${directory}": it has no manifest` +
-        (others.length === 0 ? ", so it is no directory of a log" : `; did you mean ${others.join(" or ")} in it?`),
-    );
-  }
 
   #directory(directory: string, manifestName: string): Checked {
     const path = directory.length > 1 && directory.endsWith("/") ? directory.slice(0, -1) : directory;
@@ -193,10 +150,6 @@ export class Check {
     const sizeBytes = this.#storage.stat(`${path}/${name}`)?.sizeBytes ?? 0;
     return { name, role, sizeBytes, verdict: "not read", rdb: null, commands: null, damage: null, notes: [note] };
   }
-}
-
-function fileName(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1);
 }
 
 /** What a check found in a file, of whatever kind. */

@@ -9,27 +9,21 @@
  * Never guesses where the next key starts behind damage: an RDB file has nothing to resynchronise with.
  */
 import { type DamagedByte, locateDamagedByte } from "../../base/crc64_locate.ts";
-import { KeyedHash } from "../../base/siphash.ts";
 import { DuplicateKeyError, type EntrySink } from "../../keyspace/bulk_load.ts";
 import type { Database } from "../../keyspace/database.ts";
-import { Keyspace } from "../../keyspace/keyspace.ts";
-import { registerTypes } from "../../keyspace/values/mod.ts";
-import { type Address, Allocator, LiveMemory, OutOfArenaError } from "../../memory/mod.ts";
+import type { Keyspace } from "../../keyspace/keyspace.ts";
+import { type Address, OutOfArenaError } from "../../memory/mod.ts";
 import { FunctionLibraries } from "../rdb/function_libraries.ts";
 import { OPCODE, TYPE_BYTE_NAMES } from "../rdb/rdb_format.ts";
 import { CHECKSUM_VERSION, RdbCorruptError, RdbLoad, RdbTruncatedError } from "../rdb/rdb_loader.ts";
 import { crcOfStart } from "../rdb/rdb_reader.ts";
+import { SCRATCH_BYTES, scratchKeyspace } from "../rdb/scratch_keyspace.ts";
 import type { ByteSource } from "./byte_source.ts";
 import { KeyNames, keyText } from "./key_names.ts";
 import type { Range, Remedy } from "./remedy.ts";
 import { CheckError, type Damage, type RdbFacts } from "./report.ts";
 import { SeenKeys } from "./seen_keys.ts";
 
-/** What one value may take; a file that a server with less could not load is no damaged file. */
-const ARENA_BYTES = 8 * 1024 ** 3;
-/** More than anybody configures: which databases there are is no property of the file. */
-const DATABASES = 4096;
-const PAGE_BYTES = 4096;
 const CHECKSUM_BYTES = 8, MAGIC_BYTES = 9;
 /** Type, an empty name and an empty value: no key takes less of a file. */
 const KEY_BYTES_MIN = 3;
@@ -74,17 +68,7 @@ export class RdbCheck {
   readonly #random: Random;
 
   constructor(random: Random) {
-    const memory = new LiveMemory({ arenaMaxBytes: ARENA_BYTES, pageBytes: PAGE_BYTES });
-    this.#random = random;
-    this.#keyspace = new Keyspace({
-      memory,
-      allocator: new Allocator(memory),
-      hash: new KeyedHash(random(), random()),
-      databases: DATABASES,
-      random: () => 0,
-    });
-    registerTypes(this.#keyspace);
-    this.#keyspace.expiryEnabled = false;
+    this.#random = random, this.#keyspace = scratchKeyspace(random);
   }
 
   /**
@@ -274,7 +258,7 @@ function keyPart({ database, name, typeByte }: NonNullable<RdbLoad["currentKey"]
 function tooLarge(load: RdbLoad): string {
   const key = load.currentKey;
   return `The value of ${key === null ? "a key" : keyText(key.name)} takes more than ${
-    ARENA_BYTES / 1024 ** 3
+    SCRATCH_BYTES / 1024 ** 3
   } GiB of memory`;
 }
 
@@ -395,6 +379,8 @@ class RdbScan implements EntrySink {
   add(db: Database, entry: Address, offsetBytes: number): void {
     const keyspace = this.#keyspace, length = keyspace.copyKey(entry);
     keyspace.freeEntry(entry, false);
+    // What is large is not freed at once.
+    keyspace.lazyFree.finish();
     this.#of(db).found++;
     if (this.#seen.add(db.index, keyspace.keyScratch, length)) return;
     throw new DuplicateKeyError(keyspace.keyScratch.slice(0, length), db.index, offsetBytes);
