@@ -7,6 +7,7 @@ import { addToField, OVERFLOW, readField, WINDOW_BYTES, writeField } from "../ba
 import { I64, parseSafeInteger } from "../base/integer.ts";
 import type { Address } from "../memory/mod.ts";
 import { bitOffset, makeWritable } from "./bitmap.ts";
+import { EVENT } from "../keyspace/key_events.ts";
 import type { CommandContext, Handlers } from "./context.ts";
 import { ERROR } from "./errors.ts";
 import { StringRun } from "./string_run.ts";
@@ -124,7 +125,7 @@ function bitfield(ctx: CommandContext): void {
   if (!ctx.isString(found)) return;
   const grown = ctx.stringLength(found) < plan.lengthBytes;
   const changes = runAll(ctx, makeWritable(ctx, found, plan.lengthBytes), grown);
-  if (changes > 0) ctx.changed(1);
+  if (changes > 0) ctx.changed(1), ctx.notify(EVENT.string, "setbit", 1);
   // Redis does not log a key that it has made longer when every write then failed; the file would then hold another one.
   ctx.keyspace.dirty += changes === 0 && grown ? 1 : changes;
 }

@@ -6,6 +6,7 @@ import { ascii, EMPTY_BYTES } from "../base/bytes.ts";
 import { countBits, countWordBits, findBit, firstBit } from "../base/bits.ts";
 import { parseSafeInteger } from "../base/integer.ts";
 import { type Address, NONE } from "../memory/mod.ts";
+import { EVENT } from "../keyspace/key_events.ts";
 import type { CommandContext, Handlers } from "./context.ts";
 import { ERROR } from "./errors.ts";
 import { StringRun } from "./string_run.ts";
@@ -58,7 +59,10 @@ function setbit(ctx: CommandContext): void {
     memory.cow.writtenBytes++;
     if (!grown) ctx.changed(1);
   }
-  if (grown || was !== on) ctx.keyspace.dirty++;
+  if (grown || was !== on) {
+    ctx.notify(EVENT.string, "setbit", 1);
+    ctx.keyspace.dirty++;
+  }
   ctx.reply.integer(was);
 }
 

@@ -5,6 +5,7 @@
  */
 import { ascii } from "../base/bytes.ts";
 import { RAW_HEADER_BYTES } from "../keyspace/entry.ts";
+import { EVENT } from "../keyspace/key_events.ts";
 import { NO_EXPIRY } from "../keyspace/keyspace.ts";
 import type { CommandContext, Handlers } from "./context.ts";
 import { ERROR } from "./errors.ts";
@@ -35,6 +36,7 @@ function bitop(ctx: CommandContext): void {
   if (length < 0) return;
   if (length > 0) {
     store(ctx, operation, count, length);
+    ctx.notify(EVENT.string, "set", 2);
     ctx.keyspace.dirty++;
   } else if (ctx.remove(2, ctx.keyspace.lazyOverwrite)) ctx.keyspace.dirty++;
   ctx.reply.integer(length);

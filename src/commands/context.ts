@@ -7,6 +7,7 @@
 import { formatI64, I64, INTEGER_TEXT_BYTES_MAX } from "../base/integer.ts";
 import { ENCODING, encodingOf, hasExpiry, TYPE, typeOf } from "../keyspace/entry.ts";
 import type { Database } from "../keyspace/database.ts";
+import { EVENT } from "../keyspace/key_events.ts";
 import { WARM_KEYS_MAX } from "../keyspace/key_warmer.ts";
 import { type Keyspace, NO_EXPIRY } from "../keyspace/keyspace.ts";
 import { type Address, NONE } from "../memory/mod.ts";
@@ -76,8 +77,15 @@ export class CommandContext {
     return this.keyspace.lookupQuiet(this.db, args.bytes, args.offsets[index], args.lengths[index]);
   }
 
-  /** For commands that look at a key without using it (TTL, TYPE, EXISTS, OBJECT): counts hit or miss, stamps nothing. */
+  /** For commands that look at a key without using it (TTL, TYPE, EXISTS): counts hit or miss, stamps nothing. */
   lookupReadNoTouch(index: number): Address {
+    const entry = this.lookupInspected(index);
+    if (entry === NONE) this.notify(EVENT.miss, "keymiss", index);
+    return entry;
+  }
+
+  /** For OBJECT: the same, but nobody is told of a miss. */
+  lookupInspected(index: number): Address {
     const entry = this.lookupQuiet(index);
     if (entry === NONE) this.keyspace.misses++;
     else this.keyspace.hits++;
@@ -116,9 +124,19 @@ export class CommandContext {
     warmer.warm(this.db.dict, args.bytes, count);
   }
 
+  /** Removes the key, which is the event "del": others of the command come before. False when it was not there. */
   remove(index: number, lazy: boolean): boolean {
     const args = this.args;
-    return this.keyspace.remove(this.db, args.bytes, args.offsets[index], args.lengths[index], lazy);
+    if (!this.keyspace.remove(this.db, args.bytes, args.offsets[index], args.lengths[index], lazy)) return false;
+    this.notify(EVENT.generic, "del", index);
+    return true;
+  }
+
+  /** Tells of an event of the key that argument `index` names, if its class (of EVENT) is wanted. */
+  notify(eventClass: number, event: string, index: number): void {
+    const { args, keyspace } = this;
+    if ((keyspace.eventClasses & eventClass) === 0) return;
+    keyspace.notify(eventClass, event, this.db, args.bytes, args.offsets[index], args.lengths[index]);
   }
 
   /** Tells watchers that the key changed, after a change made in place. */

@@ -1,5 +1,6 @@
 /** EXPIRE and its family. Every form is logged as PEXPIREAT, so that a replay does not depend on when it happens. */
 import { expiresAtMs } from "../keyspace/entry.ts";
+import { EVENT } from "../keyspace/key_events.ts";
 import { NONE } from "../memory/mod.ts";
 import type { CommandContext, Handlers } from "./context.ts";
 import { expiryMsAllowingPast } from "./expire_time.ts";
@@ -49,6 +50,7 @@ function expire(ctx: CommandContext, perUnit: number, relative: boolean, command
   } else {
     keyspace.setExpiry(ctx.db, entry, Math.max(0, atMs));
     ctx.changed(1);
+    ctx.notify(EVENT.generic, "expire", 1);
     ctx.propagation.replace("PEXPIREAT", ctx.args.slice(1), atMs);
   }
   keyspace.dirty++;
@@ -60,6 +62,7 @@ function persist(ctx: CommandContext): void {
   if (entry === NONE || !ctx.hasExpiry(entry)) return ctx.reply.integer(0);
   ctx.keyspace.removeExpiry(ctx.db, entry);
   ctx.changed(1);
+  ctx.notify(EVENT.generic, "persist", 1);
   ctx.keyspace.dirty++;
   ctx.reply.integer(1);
 }

@@ -15,6 +15,7 @@ import {
   TYPE_NAMES,
   typeOf,
 } from "../keyspace/entry.ts";
+import { EVENT } from "../keyspace/key_events.ts";
 import { type Address, NONE } from "../memory/mod.ts";
 import { forEachEntry } from "../structures/dict.ts";
 import type { CommandContext, Handlers } from "./context.ts";
@@ -123,6 +124,8 @@ function rename(ctx: CommandContext, onlyIfFree: boolean): void {
   if (same) return onlyIfFree ? ctx.reply.integer(0) : ctx.reply.ok();
   if (onlyIfFree && ctx.lookupWrite(2) !== NONE) return ctx.reply.integer(0);
   ctx.keyspace.moveValue(ctx.db, keyOf(ctx, 1), ctx.db, keyOf(ctx, 2));
+  ctx.notify(EVENT.generic, "rename_from", 1);
+  ctx.notify(EVENT.generic, "rename_to", 2);
   ctx.keyspace.dirty++;
   if (onlyIfFree) ctx.reply.integer(1);
   else ctx.reply.ok();
@@ -150,6 +153,8 @@ function move(ctx: CommandContext): void {
   if (ctx.lookupWrite(1) === NONE) return ctx.reply.integer(0);
   if (ctx.keyspace.lookupWrite(target, key.bytes, key.offset, key.length) !== NONE) return ctx.reply.integer(0);
   ctx.keyspace.moveValue(ctx.db, key, target, key);
+  ctx.notify(EVENT.generic, "move_from", 1);
+  ctx.keyspace.notify(EVENT.generic, "move_to", target, key.bytes, key.offset, key.length);
   ctx.keyspace.dirty++;
   ctx.reply.integer(1);
 }
@@ -170,6 +175,7 @@ function copy(ctx: CommandContext): void {
   const old = ctx.keyspace.lookupWrite(target, key.bytes, key.offset, key.length);
   if (old !== NONE && !replace) return ctx.reply.integer(0);
   ctx.keyspace.copyValue(ctx.lookupQuiet(1), target, key.bytes, key.offset, key.length);
+  ctx.keyspace.notify(EVENT.generic, "copy_to", target, key.bytes, key.offset, key.length);
   ctx.keyspace.dirty++;
   ctx.reply.integer(1);
 }
@@ -177,7 +183,7 @@ function copy(ctx: CommandContext): void {
 // ---- OBJECT --------------------------------------------------------------------------------------------------------
 
 function inspected(ctx: CommandContext): Address {
-  const entry = ctx.lookupReadNoTouch(2);
+  const entry = ctx.lookupInspected(2);
   if (entry === NONE) ctx.reply.null();
   return entry;
 }
@@ -292,6 +298,8 @@ function restore(ctx: CommandContext): void {
   if (options.idle >= 0 && !ctx.server.usesLfu) {
     ctx.keyspace.setAccess(entry, lruStamp(Math.max(0, ctx.nowMs - options.idle * 1000)));
   }
+  ctx.notify(EVENT.new, "new", 1);
+  ctx.notify(EVENT.generic, "restore", 1);
   ctx.keyspace.dirty++;
   if (atMs >= 0 && !options.absolute) propagateAbsolute(ctx, atMs);
   ctx.reply.ok();

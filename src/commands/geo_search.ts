@@ -5,6 +5,7 @@ import { TYPE } from "../keyspace/entry.ts";
 import type { SortedSet } from "../keyspace/values/sorted_set.ts";
 import { sortedSetsOf } from "../keyspace/values/sorted_set_value.ts";
 import { type Address, NONE } from "../memory/mod.ts";
+import { EVENT } from "../keyspace/key_events.ts";
 import type { CommandContext, Handlers } from "./context.ts";
 import { ERROR } from "./errors.ts";
 import { coordinatesArgument, replyDistance, replyPosition, unitArgument } from "./geo_arguments.ts";
@@ -311,6 +312,8 @@ function storePoints(ctx: CommandContext): void {
     throw error;
   }
   storeSortedSet(ctx, options.target, set);
+  // Whatever the search was: GEOSEARCHSTORE names its target first, GEORADIUS last.
+  ctx.notify(EVENT.zset, options.target === 1 ? "geosearchstore" : "georadiusstore", options.target);
   ctx.keyspace.dirty += count;
   ctx.reply.integer(count);
 }

@@ -6,6 +6,7 @@ import { globMatch } from "../base/glob.ts";
 import { ENCODING, TYPE } from "../keyspace/entry.ts";
 import type { HashValue } from "../keyspace/values/hash_value.ts";
 import { type Address, NONE } from "../memory/mod.ts";
+import { EVENT } from "../keyspace/key_events.ts";
 import type { CommandContext, Handlers } from "./context.ts";
 import { ERROR } from "./errors.ts";
 import { parseCursor, parseScanOptions, type ScanOptions } from "./scan_options.ts";
@@ -54,6 +55,7 @@ function setOne(
   value: Uint8Array,
   at: number,
   length: number,
+  event: string,
 ): void {
   const { bytes, offsets, lengths } = ctx.args;
   if (entry === NONE) hash.create(2, lengths[2] + length);
@@ -64,6 +66,7 @@ function setOne(
     throw error;
   }
   store(ctx, hash, entry);
+  ctx.notify(EVENT.hash, event, 1);
   ctx.keyspace.dirty++;
 }
 
@@ -99,6 +102,7 @@ function setPairs(ctx: CommandContext): number {
     throw error;
   }
   store(ctx, hash, entry);
+  ctx.notify(EVENT.hash, "hset", 1);
   ctx.keyspace.dirty += (count - 2) / 2;
   return added;
 }
@@ -142,7 +146,7 @@ function hsetnx(ctx: CommandContext): void {
     hash.open(entry);
     if (hash.get(args.bytes, args.offsets[2], args.lengths[2])) return ctx.reply.integer(0);
   }
-  setOne(ctx, entry, hash, args.bytes, args.offsets[3], args.lengths[3]);
+  setOne(ctx, entry, hash, args.bytes, args.offsets[3], args.lengths[3], "hset");
   ctx.reply.integer(1);
 }
 
@@ -158,6 +162,7 @@ function hdel(ctx: CommandContext): void {
   }
   if (removed > 0) {
     hash.close(entry);
+    ctx.notify(EVENT.hash, "hdel", 1);
     if (left === 0) ctx.remove(1, false);
     else ctx.changed(1);
     ctx.keyspace.dirty += removed;
@@ -187,7 +192,7 @@ function hincrby(ctx: CommandContext): void {
     return ctx.reply.error("hash value is not an integer");
   }
   if (!current.add(increment)) return ctx.reply.error(ERROR.overflow);
-  setOne(ctx, entry, hash, digits, 0, formatI64(current, digits, 0));
+  setOne(ctx, entry, hash, digits, 0, formatI64(current, digits, 0), "hincrby");
   ctx.reply.i64(current);
 }
 
@@ -203,7 +208,7 @@ function hincrbyfloat(ctx: CommandContext): void {
   if (sum.kind === "invalid") return ctx.reply.error("hash value is not a float");
   if (sum.kind === "not-finite") return ctx.reply.error("increment would produce NaN or Infinity");
   const text = ascii(sum.text);
-  setOne(ctx, entry, hash, text, 0, text.length);
+  setOne(ctx, entry, hash, text, 0, text.length, "hincrbyfloat");
   ctx.reply.bytes(text);
   // The result, not the sum: another machine's floating point must not matter when the log is replayed.
   ctx.propagation.replace(HSET, ctx.args.slice(1), ctx.args.slice(2), text);

@@ -38,6 +38,7 @@ import { I64 } from "../base/integer.ts";
 import { Prng } from "../base/prng.ts";
 import { ENCODING, encodingOf } from "../keyspace/entry.ts";
 import { type Address, NONE } from "../memory/mod.ts";
+import { EVENT } from "../keyspace/key_events.ts";
 import type { CommandContext, Handlers } from "./context.ts";
 import { StringRun } from "./string_run.ts";
 
@@ -105,6 +106,7 @@ function addToBuffer(ctx: CommandContext, changes: number): void {
   if (updated > 0) {
     buffer.voidCache();
     storeBuffer(ctx, 1);
+    ctx.notify(EVENT.string, "pfadd", 1);
     keyspace.dirty += updated;
   }
   ctx.reply.integer(updated > 0 ? 1 : 0);
@@ -127,6 +129,7 @@ function addInPlace(ctx: CommandContext, entry: Address): void {
     memory.setU8(place.block, at, voidCacheByte(memory.u8(place.block, at)));
     memory.cow.writtenBytes += updated;
     ctx.changed(1);
+    ctx.notify(EVENT.string, "pfadd", 1);
     keyspace.dirty += updated;
   }
   ctx.reply.integer(updated > 0 ? 1 : 0);
@@ -200,6 +203,7 @@ function pfmerge(ctx: CommandContext): void {
   }
   buffer.voidCache();
   storeBuffer(ctx, FIRST_SOURCE - 1);
+  ctx.notify(EVENT.string, "pfadd", FIRST_SOURCE - 1);
   ctx.keyspace.dirty++;
   ctx.reply.ok();
 }

@@ -4,6 +4,7 @@ import { ENCODING, TYPE, valueOf } from "../keyspace/entry.ts";
 import type { ListValues } from "../keyspace/values/list_value.ts";
 import { type Address, NONE } from "../memory/mod.ts";
 import type { Quicklists } from "../structures/quicklists.ts";
+import { EVENT } from "../keyspace/key_events.ts";
 import type { CommandContext, Handlers } from "./context.ts";
 import { ERROR } from "./errors.ts";
 import { replyElements } from "./listpack_reply.ts";
@@ -86,6 +87,7 @@ function push(ctx: CommandContext, atHead: boolean, onlyExisting: boolean): void
     pushArguments(ctx, lists, list, atHead);
     ctx.changed(1);
   }
+  ctx.notify(EVENT.list, atHead ? "lpush" : "rpush", 1);
   ctx.keyspace.dirty += ctx.args.count - 2;
   ctx.reply.integer(lists.length(list));
 }
@@ -134,6 +136,7 @@ function linsert(ctx: CommandContext): void {
   if (!lists.cursor.seekEqual(list, bytes, offsets[3], lengths[3])) return ctx.reply.integer(-1);
   lists.insert(list, after, bytes, offsets[4], lengths[4]);
   changedBy(ctx, 1, 1);
+  ctx.notify(EVENT.list, "linsert", 1);
   ctx.reply.integer(lists.length(list));
 }
 
@@ -146,6 +149,7 @@ function lset(ctx: CommandContext): void {
   if (!lists.cursor.seek(list, index)) return ctx.reply.error(ERROR.outOfRange);
   lists.replace(list, args.bytes, args.offsets[3], args.lengths[3]);
   changedBy(ctx, 1, 1);
+  ctx.notify(EVENT.list, "lset", 1);
   ctx.reply.ok();
 }
 
@@ -157,7 +161,8 @@ function changedBy(ctx: CommandContext, key: number, changes: number): void {
 // ---- popping -------------------------------------------------------------------------------------------------------
 
 /** The elements of argument `key`'s list are fewer by `count`, which may have been all. */
-function removed(ctx: CommandContext, key: number, list: Address, count: number): void {
+function removed(ctx: CommandContext, key: number, list: Address, count: number, event: string): void {
+  ctx.notify(EVENT.list, event, key);
   ctx.keyspace.dirty += count;
   if (listsOf(ctx).length(list) === 0) ctx.remove(key, false);
   else ctx.changed(key);
@@ -182,7 +187,7 @@ export function takeOne(ctx: CommandContext, key: number, list: Address, atHead:
   lists.cursor.seekEnd(list, atHead);
   replyElement(ctx, lists);
   lists.pop(list, atHead);
-  removed(ctx, key, list, 1);
+  removed(ctx, key, list, 1, atHead ? "lpop" : "rpop");
 }
 
 /** Replies with up to `count` elements from one end of argument `key`'s list, as an array, and removes them; returns how many. */
@@ -191,7 +196,7 @@ export function takeMany(ctx: CommandContext, key: number, list: Address, atHead
   if (atHead) replyRange(ctx, list, 0, taken);
   else replyLast(ctx, list, taken);
   lists.deleteRange(list, atHead ? 0 : length - taken, taken);
-  removed(ctx, key, list, taken);
+  removed(ctx, key, list, taken, atHead ? "lpop" : "rpop");
   return taken;
 }
 
@@ -270,7 +275,11 @@ export function move(ctx: CommandContext, fromHead: boolean, toHead: boolean): b
   if (source !== target) moveBetween(ctx, from, target, fromHead, toHead);
   else lists.rotate(from, fromHead, toHead);
   ctx.keyspace.dirty++;
-  if (source === target) ctx.changed(1);
+  if (source === target) {
+    ctx.changed(1);
+    ctx.notify(EVENT.list, toHead ? "lpush" : "rpush", 1);
+    ctx.notify(EVENT.list, fromHead ? "lpop" : "rpop", 1);
+  }
   return true;
 }
 
@@ -282,7 +291,9 @@ function moveBetween(ctx: CommandContext, from: Address, target: Address, fromHe
     lists.push(listOf(ctx, target), toHead, text, element.start, element.length);
     ctx.changed(2);
   }
+  ctx.notify(EVENT.list, toHead ? "lpush" : "rpush", 2);
   lists.pop(from, fromHead);
+  ctx.notify(EVENT.list, fromHead ? "lpop" : "rpop", 1);
   if (lists.length(from) === 0) ctx.remove(1, false);
   else ctx.changed(1);
 }
@@ -314,11 +325,13 @@ function ltrim(ctx: CommandContext): void {
   if (end < 0) end = length + end;
   if (start > end || start >= length) {
     ctx.keyspace.dirty += length;
+    ctx.notify(EVENT.list, "ltrim", 1);
     ctx.remove(1, false);
   } else {
     const fromTail = Math.max(0, length - end - 1);
     lists.trim(list, start, fromTail);
     changedBy(ctx, 1, start + fromTail);
+    ctx.notify(EVENT.list, "ltrim", 1);
   }
   ctx.reply.ok();
 }
@@ -336,7 +349,7 @@ function lrem(ctx: CommandContext): void {
     logPartOf(ctx, list, limit >= 0);
     throw error;
   }
-  if (lists.removed > 0) removed(ctx, 1, list, lists.removed);
+  if (lists.removed > 0) removed(ctx, 1, list, lists.removed, "lrem");
   ctx.reply.integer(lists.removed);
 }
 
@@ -344,7 +357,7 @@ function lrem(ctx: CommandContext): void {
 function logPartOf(ctx: CommandContext, list: Address, fromHead: boolean): void {
   const { args } = ctx, count = listsOf(ctx).removed;
   if (count === 0) return;
-  removed(ctx, 1, list, count);
+  removed(ctx, 1, list, count, "lrem");
   ctx.propagation.replace("LREM", args.slice(1), fromHead ? count : -count, args.slice(3));
 }
 

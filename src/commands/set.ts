@@ -1,6 +1,7 @@
 /** Commands on one set, and SMOVE on two: SADD to SSCAN. What combines sets is in `set_algebra.ts`. */
 import { globMatch } from "../base/glob.ts";
 import { ENCODING, TYPE } from "../keyspace/entry.ts";
+import { EVENT } from "../keyspace/key_events.ts";
 import { SetMember, SetRef, setsOf, SetWalk } from "../keyspace/values/set_value.ts";
 import { type Address, NONE } from "../memory/mod.ts";
 import { intsetCount } from "../structures/intset.ts";
@@ -48,6 +49,7 @@ function sadd(ctx: CommandContext): void {
   const entry = ctx.lookupWrite(1);
   if (!ctx.isType(entry, TYPE.set)) return;
   const added = entry === NONE ? addToNew(ctx) : addTo(ctx, entry);
+  if (added > 0) ctx.notify(EVENT.set, "sadd", 1);
   ctx.keyspace.dirty += added;
   ctx.reply.integer(added);
 }
@@ -102,9 +104,10 @@ function storeBack(ctx: CommandContext, entry: Address, changes: number): void {
 }
 
 /** The same after members went: a set without any is no key. */
-function storeRest(ctx: CommandContext, entry: Address, removed: number): void {
+function storeRest(ctx: CommandContext, entry: Address, removed: number, event: string): void {
   ctx.keyspace.updateValue(entry, set.encoding, set.value);
   if (removed === 0) return;
+  ctx.notify(EVENT.set, event, 1);
   if (setsOf(ctx.keyspace).size(set) === 0) ctx.remove(1, false);
   else ctx.changed(1);
 }
@@ -118,7 +121,7 @@ function srem(ctx: CommandContext): void {
     removed++;
     if (sets.size(set) === 0) break;
   }
-  storeRest(ctx, entry, removed);
+  storeRest(ctx, entry, removed, "srem");
   ctx.keyspace.dirty += removed;
   ctx.reply.integer(removed);
 }
@@ -132,7 +135,8 @@ function smove(ctx: CommandContext): void {
   // It is added first: that may find no room, and then nothing has changed.
   const isNew = addToTarget(ctx, target);
   sets.remove(set, args.bytes, at, length);
-  storeRest(ctx, source, 1);
+  storeRest(ctx, source, 1, "srem");
+  if (isNew) ctx.notify(EVENT.set, "sadd", 2);
   keyspace.dirty += isNew ? 2 : 1;
   ctx.reply.integer(1);
 }
@@ -251,7 +255,7 @@ function spop(ctx: CommandContext): void {
   const entry = ctx.lookupWrite(1);
   if (!open(ctx, entry, nothing)) return;
   popOne(ctx);
-  storeRest(ctx, entry, 1);
+  storeRest(ctx, entry, 1, "spop");
   ctx.keyspace.dirty++;
 }
 
@@ -277,13 +281,14 @@ function spopCount(ctx: CommandContext): void {
   ctx.reply.startSet(count);
   for (let i = 0; i < count; i++) popOne(ctx);
   if ((size - count) * SPOP_REENCODE_RATIO <= count) setsOf(keyspace).reencode(set);
-  storeRest(ctx, entry, count);
+  storeRest(ctx, entry, count, "spop");
 }
 
 function popAll(ctx: CommandContext, size: number): void {
   ctx.reply.startSet(size);
   replyMembers(ctx, set);
   ctx.propagation.replace(DEL, ctx.args.slice(1));
+  ctx.notify(EVENT.set, "spop", 1);
   ctx.remove(1, ctx.keyspace.lazyOverwrite);
 }
 

@@ -1,5 +1,6 @@
 /** Commands that combine sets: SINTER, SUNION, SDIFF, what stores their results, and SINTERCARD. */
 import { TYPE } from "../keyspace/entry.ts";
+import { EVENT } from "../keyspace/key_events.ts";
 import { SetRef, setsOf, SetWalk } from "../keyspace/values/set_value.ts";
 import { NONE } from "../memory/mod.ts";
 import type { CommandContext, Handlers } from "./context.ts";
@@ -44,10 +45,11 @@ function sortOperands(ctx: CommandContext, from: number, count: number, sign: 1 
 }
 
 /** Stores `result` at the key of argument 1, or removes that key when it is empty, and replies with the size. */
-function storeResult(ctx: CommandContext): void {
+function storeResult(ctx: CommandContext, event: string): void {
   const keyspace = ctx.keyspace, sets = setsOf(keyspace), size = sets.size(result);
   if (size > 0) {
     storeSet(ctx, 1, result);
+    ctx.notify(EVENT.set, event, 1);
     keyspace.dirty++;
   } else {
     sets.drop(result);
@@ -132,7 +134,7 @@ function sinterstore(ctx: CommandContext): void {
     return ctx.reply.integer(0);
   }
   makeResult(ctx, count, intersect);
-  storeResult(ctx);
+  storeResult(ctx, "sinterstore");
 }
 
 function intersect(ctx: CommandContext, count: number): void {
@@ -205,7 +207,7 @@ function sunionstore(ctx: CommandContext): void {
   const count = ctx.args.count - 2;
   if (!openOperands(ctx, 2, count)) return;
   makeResult(ctx, count, unite);
-  storeResult(ctx);
+  storeResult(ctx, "sunionstore");
 }
 
 function unite(ctx: CommandContext, count: number): void {
@@ -233,7 +235,7 @@ function sdiffstore(ctx: CommandContext): void {
   const count = ctx.args.count - 2;
   if (!openOperands(ctx, 2, count)) return;
   makeResult(ctx, count, subtract);
-  storeResult(ctx);
+  storeResult(ctx, "sdiffstore");
 }
 
 /** Nothing is left when the first set is not there, or is subtracted from itself. */

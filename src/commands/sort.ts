@@ -8,6 +8,7 @@ import { parseDouble } from "../base/strtod.ts";
 import { ENCODING, encodingOf, TYPE, typeOf } from "../keyspace/entry.ts";
 import type { HashValue } from "../keyspace/values/hash_value.ts";
 import { type Address, NONE } from "../memory/mod.ts";
+import { EVENT } from "../keyspace/key_events.ts";
 import type { CommandContext, Handlers } from "./context.ts";
 import { ERROR } from "./errors.ts";
 import {
@@ -259,6 +260,7 @@ function storeSelection(ctx: CommandContext, { storeAt, get }: SortOptions): voi
     const list = buildList(keyspace, (push) => pushSelection(ctx, get, push));
     const at = args.offsets[storeAt], length = args.lengths[storeAt];
     keyspace.setValue(ctx.db, args.bytes, at, length, TYPE.list, ENCODING.quicklist, list);
+    ctx.notify(EVENT.list, "sortstore", storeAt);
     keyspace.dirty += count;
   } else if (ctx.remove(storeAt, keyspace.lazyOverwrite)) keyspace.dirty++;
   ctx.reply.integer(count);

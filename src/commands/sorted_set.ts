@@ -2,6 +2,7 @@
 import { formatDouble17 } from "../base/double.ts";
 import { globMatch } from "../base/glob.ts";
 import { ENCODING, TYPE } from "../keyspace/entry.ts";
+import { EVENT } from "../keyspace/key_events.ts";
 import type { SortedSet } from "../keyspace/values/sorted_set.ts";
 import { sortedSetsOf } from "../keyspace/values/sorted_set_value.ts";
 import { type Address, NONE } from "../memory/mod.ts";
@@ -27,6 +28,7 @@ function zrem(ctx: CommandContext): void {
   for (let i = 2; i < args.count && left > 0; i++) {
     if (set.remove(args.bytes, args.offsets[i], args.lengths[i])) removed++, left--;
   }
+  if (removed > 0) ctx.notify(EVENT.zset, "zrem", 1);
   if (left === 0) removeKey(ctx, 1);
   else if (removed > 0) ctx.changed(1);
   ctx.keyspace.dirty += removed;

@@ -2,6 +2,7 @@
 import { ascii } from "../base/bytes.ts";
 import { formatDouble17 } from "../base/double.ts";
 import { TYPE } from "../keyspace/entry.ts";
+import { EVENT } from "../keyspace/key_events.ts";
 import { ADD, ADDED, type SortedSet } from "../keyspace/values/sorted_set.ts";
 import { sortedSetsOf } from "../keyspace/values/sorted_set_value.ts";
 import { NONE } from "../memory/mod.ts";
@@ -92,6 +93,7 @@ export function addScored(ctx: CommandContext, pairs: Pairs): void {
     set.open(entry);
     if (!addToOld(ctx, set, pairs)) return;
   } else if ((pairs.flags & ADD.xx) === 0) addToNew(ctx, set, pairs);
+  if (added + updated > 0) ctx.notify(EVENT.zset, (pairs.flags & ADD.increment) !== 0 ? "zincr" : "zadd", 1);
   replyAdded(ctx, set, pairs.flags);
 }
 

@@ -127,7 +127,7 @@ function combine(ctx: CommandContext, command: AlgebraCommand): void {
   makeResult(ctx, command.operation, count, set);
   if (!command.stores) return replyResult(ctx, set);
   shrink(set);
-  storeResult(ctx, 1, set);
+  storeResult(ctx, 1, set, command.name);
 }
 
 /** Smallest first. There are few. */

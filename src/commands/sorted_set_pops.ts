@@ -4,6 +4,7 @@
  */
 import { ascii } from "../base/bytes.ts";
 import { TYPE } from "../keyspace/entry.ts";
+import { EVENT } from "../keyspace/key_events.ts";
 import { sortedSetsOf } from "../keyspace/values/sorted_set_value.ts";
 import { type Address, NONE } from "../memory/mod.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
@@ -41,8 +42,11 @@ function take(
     if (end === "lowest") set.next();
     else set.previous();
   }
-  if (taken === size) keyspace.remove(db, key, keyAt, keyLength, keyspace.lazyOverwrite);
-  else {
+  keyspace.notify(EVENT.zset, end === "lowest" ? "zpopmin" : "zpopmax", db, key, keyAt, keyLength);
+  if (taken === size) {
+    keyspace.remove(db, key, keyAt, keyLength, keyspace.lazyOverwrite);
+    keyspace.notify(EVENT.generic, "del", db, key, keyAt, keyLength);
+  } else {
     if (end === "lowest") set.removeRanks(0, taken);
     else set.removeRanks(size - taken, size);
     keyspace.changed(db, key, keyAt, keyLength);

@@ -7,6 +7,7 @@ import { TYPE } from "../keyspace/entry.ts";
 import type { SortedSet } from "../keyspace/values/sorted_set.ts";
 import { sortedSetsOf } from "../keyspace/values/sorted_set_value.ts";
 import { NONE } from "../memory/mod.ts";
+import { EVENT } from "../keyspace/key_events.ts";
 import type { CommandContext, Handlers } from "./context.ts";
 import { ERROR } from "./errors.ts";
 import {
@@ -23,6 +24,13 @@ import {
 } from "./sorted_set_support.ts";
 
 type RangeKind = "rank" | "score" | "lex";
+
+/** What removing a range is called, by kind. */
+const REMOVED_EVENT: Readonly<Record<RangeKind, string>> = {
+  rank: "zremrangebyrank",
+  score: "zremrangebyscore",
+  lex: "zremrangebylex",
+};
 
 const WORD = {
   withscores: ascii("WITHSCORES"),
@@ -134,7 +142,7 @@ function zrangestore(ctx: CommandContext): void {
     walked.open(entry);
     copyRange(ctx, walked, limited(select(walked, kind, isReverse)), set);
   }
-  storeResult(ctx, 1, set);
+  storeResult(ctx, 1, set, "zrangestore");
 }
 
 /** Makes `target` a set of the first `count` members of the range in `source`. */
@@ -176,6 +184,7 @@ function removeRange(ctx: CommandContext, kind: RangeKind): void {
   const { set } = sortedSetsOf(ctx.keyspace);
   set.open(entry);
   const removed = select(set, kind, false);
+  if (removed > 0) ctx.notify(EVENT.zset, REMOVED_EVENT[kind], 1);
   if (removed === set.size) removeKey(ctx, 1);
   else if (removed > 0) {
     set.removeRanks(set.from, set.to);

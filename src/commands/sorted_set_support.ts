@@ -1,6 +1,7 @@
 /** What the commands on sorted sets share: opening, storing, ends of ranges, replies of members. */
 import { parseBound } from "../base/strtod.ts";
 import { TYPE } from "../keyspace/entry.ts";
+import { EVENT } from "../keyspace/key_events.ts";
 import type { LexBound, ScoreRange, SortedSet } from "../keyspace/values/sorted_set.ts";
 import { sortedSetsOf } from "../keyspace/values/sorted_set_value.ts";
 import { NONE } from "../memory/mod.ts";
@@ -48,10 +49,11 @@ export function removeKey(ctx: CommandContext, index: number): boolean {
 }
 
 /** What a command that stores does with its result: stores it, or removes the key when it is empty; replies with the size. */
-export function storeResult(ctx: CommandContext, index: number, set: SortedSet): void {
+export function storeResult(ctx: CommandContext, index: number, set: SortedSet, event: string): void {
   const size = set.size;
   if (size > 0) {
     storeSortedSet(ctx, index, set);
+    ctx.notify(EVENT.zset, event, index);
     ctx.keyspace.dirty++;
   } else {
     set.discard();

@@ -16,6 +16,7 @@ import {
   type StreamId,
 } from "../structures/stream_id.ts";
 import { readIdAt, STREAM, streamLength } from "../structures/stream_layout.ts";
+import { EVENT } from "../keyspace/key_events.ts";
 import type { CommandContext, Handlers } from "./context.ts";
 import { ERROR } from "./errors.ts";
 import {
@@ -65,9 +66,10 @@ function xadd(ctx: CommandContext): void {
   ctx.keyspace.dirty++;
   const length = formatStreamId(options.id, text, 0);
   reply.bulk(text, 0, length);
+  ctx.notify(EVENT.stream, "xadd", 1);
   if (!options.sequenceGiven) ctx.propagation.replaceArgument(options.idIndex, text, length);
   if (options.trims) {
-    streamTools(ctx).streams.trim(target, options.rule);
+    if (streamTools(ctx).streams.trim(target, options.rule) > 0) ctx.notify(EVENT.stream, "xtrim", 1);
     if (options.rule.approximate) logTrimmedTo(ctx, target);
   }
   if (stream !== NONE) ctx.signalReady(1);
@@ -112,6 +114,7 @@ function xtrim(ctx: CommandContext): void {
   if (deleted > 0) {
     if (options.rule.approximate) logTrimmedTo(ctx, stream);
     ctx.changed(1);
+    ctx.notify(EVENT.stream, "xtrim", 1);
     ctx.keyspace.dirty += deleted;
   }
   ctx.reply.integer(deleted);
@@ -175,6 +178,7 @@ function xdel(ctx: CommandContext): void {
   if (deleted > 0) {
     if (deletedFirst || streamLength(memory, stream) === 0) streams.updateFirstId(stream);
     ctx.changed(1);
+    ctx.notify(EVENT.stream, "xdel", 1);
     ctx.keyspace.dirty += deleted;
   }
   reply.integer(deleted);
@@ -211,6 +215,7 @@ function xsetid(ctx: CommandContext): void {
   streams.setLastId(stream, id);
   if (added >= 0) streams.setAdded(stream, ctx.b);
   if (!isZeroId(deletedId)) streams.setMaxDeletedId(stream, deletedId);
+  ctx.notify(EVENT.stream, "xsetid", 1);
   ctx.keyspace.dirty++;
   reply.ok();
 }

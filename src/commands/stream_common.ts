@@ -1,6 +1,7 @@
 /** What the stream commands share: finding streams and groups, reading ids, replying with entries. */
 import { latin1Decode } from "../base/bytes.ts";
 import { ENCODING, TYPE, valueOf } from "../keyspace/entry.ts";
+import { EVENT } from "../keyspace/key_events.ts";
 import type { StreamValue } from "../keyspace/values/stream_value.ts";
 import { type Address, NONE } from "../memory/mod.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
@@ -54,13 +55,20 @@ export function findConsumer(ctx: CommandContext, group: Address, index: number)
   return streamTools(ctx).streams.groups.findConsumer(group, args.bytes, args.offsets[index], args.lengths[index]);
 }
 
-/** The consumer that the argument names, seen now; a new one when there is none, which counts as a change. */
+/** The consumer that the argument names, seen now; a new one of argument 1's stream when there is none, which counts as a change. */
 export function openConsumer(ctx: CommandContext, group: Address, index: number): Address {
   const found = findConsumer(ctx, group, index);
-  if (found === NONE) return createConsumer(ctx, group, index);
+  if (found === NONE) {
+    const consumer = createConsumer(ctx, group, index);
+    ctx.notify(EVENT.stream, CONSUMER_CREATED, 1);
+    return consumer;
+  }
   streamTools(ctx).streams.groups.setSeen(found, ctx.nowMs);
   return found;
 }
+
+/** The event of the stream that the caller of `createConsumer` tells of. */
+export const CONSUMER_CREATED = "xgroup-createconsumer";
 
 /** A consumer whose name `findConsumer` has just missed. */
 export function createConsumer(ctx: CommandContext, group: Address, index: number): Address {

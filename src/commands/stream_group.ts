@@ -1,6 +1,7 @@
 /** XGROUP: groups and consumers come and go. */
 import { ascii } from "../base/bytes.ts";
 import { ENCODING } from "../keyspace/entry.ts";
+import { EVENT } from "../keyspace/key_events.ts";
 import { type Address, NONE, OutOfArenaError } from "../memory/mod.ts";
 import { newStreamId, setMinId, type StreamId } from "../structures/stream_id.ts";
 import { readIdAt, STREAM } from "../structures/stream_layout.ts";
@@ -8,6 +9,7 @@ import type { CommandContext, Handlers } from "./context.ts";
 import { ERROR } from "./errors.ts";
 import {
   anyIdArgument,
+  CONSUMER_CREATED,
   createConsumer,
   findConsumer,
   findGroup,
@@ -96,6 +98,7 @@ function create(ctx: CommandContext): void {
     }
     createGroup(ctx, stream);
   }
+  ctx.notify(EVENT.stream, "xgroup-create", 2);
   ctx.keyspace.dirty++;
   ctx.reply.ok();
 }
@@ -129,6 +132,7 @@ function setId(ctx: CommandContext): void {
   else if (!anyIdArgument(ctx, 4, id, false)) return;
   const groups = streamTools(ctx).streams.groups;
   groups.setLastId(group, id), groups.setEntriesRead(group, ctx.b);
+  ctx.notify(EVENT.stream, "xgroup-setid", 2);
   ctx.keyspace.dirty++;
   ctx.reply.ok();
 }
@@ -143,6 +147,7 @@ function destroy(ctx: CommandContext): void {
   if (!groups.freeSomeOfGroup(group, EAGER_BLOCKS_MAX)) {
     ctx.keyspace.lazyFree.addValue(tools.detachedGroup, group, ENCODING.stream);
   }
+  ctx.notify(EVENT.stream, "xgroup-destroy", 2);
   ctx.keyspace.dirty++;
   ctx.reply.integer(1);
   // Who waits on behalf of the group is told.
@@ -154,6 +159,7 @@ function createConsumerCommand(ctx: CommandContext): void {
   if (group === NONE) return;
   if (findConsumer(ctx, group, 4) !== NONE) return ctx.reply.integer(0);
   createConsumer(ctx, group, 4);
+  ctx.notify(EVENT.stream, CONSUMER_CREATED, 2);
   ctx.reply.integer(1);
 }
 
@@ -164,6 +170,7 @@ function deleteConsumer(ctx: CommandContext): void {
   if (consumer === NONE) return ctx.reply.integer(0);
   const pending = groups.ownCount(consumer);
   groups.removeConsumer(group, consumer);
+  ctx.notify(EVENT.stream, "xgroup-delconsumer", 2);
   ctx.keyspace.dirty++;
   ctx.reply.integer(pending);
 }

@@ -1,5 +1,6 @@
 /** What reading and claiming log: as Redis, commands that give a group's state without repeating how it came about. */
 import { formatI64, I64, INTEGER_TEXT_BYTES_MAX } from "../base/integer.ts";
+import { EVENT } from "../keyspace/key_events.ts";
 import type { Address, MemoryReader } from "../memory/mod.ts";
 import { newStreamId, type StreamId } from "../structures/stream_id.ts";
 import { CONSUMER, GROUP, readI64At, readIdAt } from "../structures/stream_layout.ts";
@@ -16,9 +17,13 @@ export interface GroupNames {
   readonly group: Uint8Array;
 }
 
-/** The names that arguments give; null when nothing is logged. */
+/** The names that arguments give; null when nothing is logged and nobody is told. */
 export function namesIn(ctx: CommandContext, keyIndex: number, groupIndex: number): GroupNames | null {
-  return ctx.propagation.isWanted ? { key: ctx.args.slice(keyIndex), group: ctx.args.slice(groupIndex) } : null;
+  return areNamesWanted(ctx) ? { key: ctx.args.slice(keyIndex), group: ctx.args.slice(groupIndex) } : null;
+}
+
+export function areNamesWanted(ctx: CommandContext): boolean {
+  return ctx.propagation.isWanted || (ctx.keyspace.eventClasses & EVENT.stream) !== 0;
 }
 
 /** Logs the state of the pending entry that was found or assigned last. */

@@ -2,6 +2,7 @@
 import { ascii, bytesEqual } from "../base/bytes.ts";
 import { I64 } from "../base/integer.ts";
 import { TYPE, valueOf } from "../keyspace/entry.ts";
+import { EVENT } from "../keyspace/key_events.ts";
 import { type Address, NONE } from "../memory/mod.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
 import { compareIds, copyId, incrementId, isMaxId, newStreamId, setMaxId, setMinId } from "../structures/stream_id.ts";
@@ -11,6 +12,7 @@ import type { BlockRequest } from "./control.ts";
 import type { CommandContext, Handlers } from "./context.ts";
 import { ERROR } from "./errors.ts";
 import {
+  CONSUMER_CREATED,
   createConsumer,
   findConsumer,
   findGroup,
@@ -23,7 +25,7 @@ import {
   streamIn,
   streamTools,
 } from "./stream_common.ts";
-import { type GroupNames, logClaim, logLastId, logNewConsumer, namesIn } from "./stream_propagation.ts";
+import { areNamesWanted, type GroupNames, logClaim, logLastId, logNewConsumer, namesIn } from "./stream_propagation.ts";
 
 const WORD = {
   block: ascii("BLOCK"),
@@ -205,6 +207,9 @@ function serveGroup(
   if (consumer !== NONE) streamTools(ctx).streams.groups.setSeen(consumer, ctx.nowMs);
   else {
     consumer = createConsumer(ctx, group, groupIndex + 1);
+    if (names !== null) {
+      ctx.keyspace.notify(EVENT.stream, CONSUMER_CREATED, ctx.db, names.key, 0, names.key.length);
+    }
     if (noAck) logNewConsumer(ctx, names, consumer);
   }
   incrementId(after);
@@ -326,7 +331,7 @@ function serveGroupWait(
   readIdAt(memory, group, GROUP.lastId, after);
   if (compareIds(readIdAt(memory, stream, STREAM.lastId, lastEntry), after) <= 0) return false;
   replyOnlyKey(ctx.reply, key);
-  const names = ctx.propagation.isWanted ? { key, group: ctx.args.slice(groupIndex) } : null;
+  const names = areNamesWanted(ctx) ? { key, group: ctx.args.slice(groupIndex) } : null;
   serveGroup(ctx, stream, group, names, groupIndex, countMax, noAck, false);
   return true;
 }

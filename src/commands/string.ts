@@ -3,6 +3,7 @@ import { ascii } from "../base/bytes.ts";
 import { incrByFloat } from "../base/double.ts";
 import { I64, parseI64 } from "../base/integer.ts";
 import { ENCODING, encodingOf } from "../keyspace/entry.ts";
+import { EVENT } from "../keyspace/key_events.ts";
 import { KEEP_EXPIRY } from "../keyspace/keyspace.ts";
 import { type Address, NONE } from "../memory/mod.ts";
 import type { CommandContext, Handlers } from "./context.ts";
@@ -83,6 +84,7 @@ function readExpiry(ctx: CommandContext, command: "set" | "getex"): boolean {
 function set(ctx: CommandContext): void {
   if (ctx.args.count === 3) {
     ctx.setString(1, 2);
+    ctx.notify(EVENT.string, "set", 1);
     ctx.keyspace.dirty++;
     return ctx.reply.ok();
   }
@@ -108,6 +110,8 @@ function setGeneric(ctx: CommandContext, value: number): void {
 /** Stores argument `value` at argument 1's key and logs SET with an absolute time. */
 function storeWithExpiry(ctx: CommandContext, value: number, keepTtl: boolean, expiresAtMs: number): void {
   ctx.setString(1, value, keepTtl ? KEEP_EXPIRY : expiresAtMs);
+  ctx.notify(EVENT.string, "set", 1);
+  if (expiresAtMs >= 0) ctx.notify(EVENT.generic, "expire", 1);
   ctx.keyspace.dirty++;
   if (expiresAtMs >= 0) {
     ctx.propagation.replace(SET, ctx.args.slice(1), ctx.args.slice(value), PXAT, expiresAtMs);
@@ -127,6 +131,7 @@ function setWithUnit(ctx: CommandContext, perUnit: number, command: string): voi
 function setnx(ctx: CommandContext): void {
   if (ctx.lookupWrite(1) !== NONE) return ctx.reply.integer(0);
   ctx.setString(1, 2);
+  ctx.notify(EVENT.string, "set", 1);
   ctx.keyspace.dirty++;
   ctx.reply.integer(1);
 }
@@ -151,11 +156,13 @@ function getex(ctx: CommandContext): void {
   } else if (expiresAtMs >= 0) {
     ctx.keyspace.setExpiry(ctx.db, ctx.lookupQuiet(1), expiresAtMs);
     ctx.changed(1);
+    ctx.notify(EVENT.generic, "expire", 1);
     ctx.keyspace.dirty++;
     ctx.propagation.replace("PEXPIREAT", ctx.args.slice(1), expiresAtMs);
   } else if (persist && ctx.hasExpiry(entry)) {
     ctx.keyspace.removeExpiry(ctx.db, ctx.lookupQuiet(1));
     ctx.changed(1);
+    ctx.notify(EVENT.generic, "persist", 1);
     ctx.keyspace.dirty++;
     ctx.propagation.replace("PERSIST", ctx.args.slice(1));
   }
@@ -176,6 +183,7 @@ function getset(ctx: CommandContext): void {
   if (!ctx.isString(entry)) return;
   ctx.replyString(entry);
   ctx.setString(1, 2);
+  ctx.notify(EVENT.string, "set", 1);
   ctx.keyspace.dirty++;
   ctx.propagation.replace(SET, ctx.args.slice(1), ctx.args.slice(2));
 }
@@ -215,6 +223,7 @@ function setPairs(ctx: CommandContext): void {
     for (; at < count; at += 2) {
       ctx.warm(at, 1, 2);
       ctx.setString(at, at + 1);
+      ctx.notify(EVENT.string, "set", at);
     }
   } catch (error) {
     logPairs(ctx, at);
@@ -259,6 +268,7 @@ function writeInto(ctx: CommandContext, offset: number, value: number): void {
     if (entry !== NONE) keyspace.toRaw(ctx.db, entry, key, keyAt, keyLength);
     length = keyspace.writeRange(ctx.db, key, keyAt, keyLength, at, args.bytes, args.offsets[value], valueLength);
   }
+  ctx.notify(EVENT.string, isRange ? "setrange" : "append", 1);
   keyspace.dirty++;
   ctx.reply.integer(length);
 }
@@ -301,6 +311,7 @@ function incrementBy(ctx: CommandContext): void {
   if (!readCounter(ctx, entry)) return ctx.reply.error(ERROR.notInteger);
   if (!current.add(increment)) return ctx.reply.error(ERROR.overflow);
   keyspace.setInteger(ctx.db, entry, args.bytes, args.offsets[1], args.lengths[1], current.hi, current.lo);
+  ctx.notify(EVENT.string, "incrby", 1);
   keyspace.dirty++;
   ctx.reply.i64(current);
 }
@@ -353,6 +364,7 @@ function incrbyfloat(ctx: CommandContext): void {
   if (result.kind === "not-finite") return ctx.reply.error("increment would produce NaN or Infinity");
   const value = ascii(result.text), args = ctx.args;
   ctx.keyspace.setText(ctx.db, args.bytes, args.offsets[1], args.lengths[1], value, value.length);
+  ctx.notify(EVENT.string, "incrbyfloat", 1);
   ctx.keyspace.dirty++;
   ctx.reply.bytes(value);
   ctx.propagation.replace(SET, args.slice(1), value, KEEPTTL);

@@ -37,6 +37,7 @@ import {
   valueOf,
 } from "./entry.ts";
 import { EncodingLimits } from "./encoding_limits.ts";
+import { EVENT, type KeyEvents } from "./key_events.ts";
 import { KeyWarmer } from "./key_warmer.ts";
 import { LazyFree } from "./lazy_free.ts";
 import type { ValueType } from "./value_type.ts";
@@ -112,6 +113,9 @@ export class Keyspace {
   /** Keys that blocked clients wait for; `waits` is told of nothing while it is 0. */
   waitedKeys = 0;
   waits: KeyWaits | null = null;
+  /** Classes of events that `events` wants to be told of; 0 for none. */
+  eventClasses = 0;
+  events: KeyEvents | null = null;
   hits = 0;
   misses = 0;
   expiredKeys = 0;
@@ -142,6 +146,7 @@ export class Keyspace {
     const entry = this.lookupQuiet(db, key, keyBytes, length);
     if (entry === NONE) {
       this.misses++;
+      this.notify(EVENT.miss, "keymiss", db, key, keyBytes, length);
       return NONE;
     }
     this.hits++;
@@ -570,6 +575,7 @@ export class Keyspace {
     const old = this.lookupQuiet(to, target.bytes, target.offset, target.length);
     if (old === NONE) this.#linkShared(to, copy);
     else this.replaceEntry(to, old, copy);
+    this.notify(EVENT.new, "new", to, target.bytes, target.offset, target.length);
     found = this.dict.find(from.dict, source.bytes, source.offset, source.length);
     this.#dropExpiry(from, found);
     this.dict.unlinkFound(from.dict, found);
@@ -591,6 +597,7 @@ export class Keyspace {
     if (old === NONE) this.linkNew(to, copy);
     else this.replaceEntry(to, old, copy);
     this.setAccess(copy, access);
+    this.notify(EVENT.new, "new", to, key, keyBytes, length);
     this.changed(to, key, keyBytes, length);
   }
 
@@ -617,6 +624,11 @@ export class Keyspace {
     if (this.watchedKeys > 0 && db.watched.size > 0) {
       this.#tellWatchers(db, latin1Decode(key, keyBytes, keyBytes + length));
     }
+  }
+
+  /** Tells of an event, if its class is wanted. */
+  notify(eventClass: number, event: string, db: Database, key: Uint8Array, keyBytes: number, length: number): void {
+    if ((this.eventClasses & eventClass) !== 0) this.events!.keyEvent(event, db, key, keyBytes, length);
   }
 
   /** Tells that a key has more than before of what clients wait for; a new key is told by itself. */
@@ -665,6 +677,7 @@ export class Keyspace {
     this.expiredKeys++;
     this.#unlink(db, entry, this.lazyExpire);
     this.onExpired(db, key, keyBytes, length);
+    this.notify(EVENT.expired, "expired", db, key, keyBytes, length);
     this.changed(db, key, keyBytes, length);
   }
 
@@ -809,6 +822,7 @@ export class Keyspace {
   ): Address {
     const entry = this.#newEntry(key, keyBytes, keyLengthBytes, type, expiresAtMs);
     this.linkNew(db, entry);
+    this.notify(EVENT.new, "new", db, key, keyBytes, keyLengthBytes);
     return entry;
   }
 

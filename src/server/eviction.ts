@@ -6,7 +6,8 @@
 import { idleSeconds, lfuCounter } from "../keyspace/access_clock.ts";
 import type { Database } from "../keyspace/database.ts";
 import { accessOf, ENTRY, expiresAtMs, keyLength } from "../keyspace/entry.ts";
-import { type Address, NONE } from "../memory/mod.ts";
+import { EVENT } from "../keyspace/key_events.ts";
+import { type Address, NO_COMMAND, NONE } from "../memory/mod.ts";
 import type { Server } from "./server.ts";
 
 interface Candidate {
@@ -23,6 +24,7 @@ const BUDGET_US = 500;
 export class Eviction {
   readonly #server: Server;
   #pool: Candidate[] = [];
+  #isScheduled = false;
 
   constructor(server: Server) {
     this.#server = server;
@@ -46,6 +48,21 @@ export class Eviction {
     return true;
   }
 
+  /** Evicts in slices between turns, until memory is within maxmemory or nothing more can go: when maxmemory has become less. */
+  schedule(): void {
+    const server = this.#server;
+    if (this.#isScheduled || server.settings.maxmemoryBytes === 0) return;
+    this.#isScheduled = true;
+    server.clock.setTimer(0, () => {
+      this.#isScheduled = false;
+      if (server.isStopped) return;
+      server.keyspace.nowMs = server.clock.nowMs();
+      server.memory.cow.commandId = NO_COMMAND;
+      if (this.makeRoom() && !this.leavesRoom(0)) this.schedule();
+      server.network.requestTurnEnd();
+    });
+  }
+
   /** Whether memory stays within maxmemory when `bytes` more are taken. */
   leavesRoom(bytes: number): boolean {
     const limit = this.#server.settings.maxmemoryBytes;
@@ -64,6 +81,7 @@ export class Eviction {
     const lazy = server.settings.lazyfreeLazyEviction;
     if (!keyspace.remove(victim.db, victim.key, 0, victim.key.length, lazy)) return true;
     server.statistics.evictedKeys++;
+    keyspace.notify(EVENT.evicted, "evicted", victim.db, victim.key, 0, victim.key.length);
     server.propagator.also(victim.db.index, [lazy ? "UNLINK" : "DEL", victim.key]);
     server.propagator.endUnit();
     return true;

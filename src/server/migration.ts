@@ -11,6 +11,7 @@
 import { ascii, latin1Decode } from "../base/bytes.ts";
 import type { Database, Replacement, WatchListener } from "../keyspace/database.ts";
 import { expiresAtMs } from "../keyspace/entry.ts";
+import { EVENT } from "../keyspace/key_events.ts";
 import { NONE } from "../memory/mod.ts";
 import { encodeCommand } from "../resp/encode_command.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
@@ -177,7 +178,9 @@ export class Migration {
     for (const { key, acknowledged, isUnchanged } of sentKeys) {
       if (!acknowledged) continue;
       if (isUnchanged) {
-        if (keyspace.remove(db, key, 0, key.length, false)) removed.push(key);
+        if (!keyspace.remove(db, key, 0, key.length, false)) continue;
+        removed.push(key);
+        keyspace.notify(EVENT.generic, "del", db, key, 0, key.length);
       } else if (keyspace.lookupQuiet(db, key, 0, key.length) !== NONE) kept ??= key;
     }
     if (removed.length > 0) {

@@ -143,6 +143,11 @@ export class PubSub {
     this.end(client);
   }
 
+  /** Whether any message could reach anybody; shard channels get only what is published to them by name. */
+  get isListenedTo(): boolean {
+    return this.channels.channels.size + this.patterns.channels.size > 0;
+  }
+
   // ---- messages ------------------------------------------------------------------------------------------------
 
   /** Sends a message to the listeners of a channel and of the patterns that match it; returns how many there are. */

@@ -54,6 +54,7 @@ import type { Settings } from "./config/settings.ts";
 import { Cron } from "./cron.ts";
 import { Dispatcher, type DispatchHost, POSTPONE } from "./dispatch.ts";
 import { Eviction } from "./eviction.ts";
+import { KeyspaceEvents } from "./keyspace_events.ts";
 import { LatencyHistogram } from "./latency_histogram.ts";
 import { LatencyMonitor } from "./latency_monitor.ts";
 import type { Log } from "./log.ts";
@@ -137,6 +138,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   readonly clientCron: ClientCron = new ClientCron(this);
   readonly pause: Pause;
   readonly pubsub: PubSub;
+  readonly keyspaceEvents: KeyspaceEvents;
   readonly blocking: Blocking;
   readonly migrateLinks: MigrateLinks;
   readonly replication: Replication;
@@ -187,6 +189,8 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     registerTypes(this.keyspace);
     this.replication = new Replication(this);
     this.pubsub = new PubSub(this, this.keyspace.hash);
+    this.keyspaceEvents = new KeyspaceEvents(this.pubsub, this.settings.databases);
+    this.keyspace.events = this.keyspaceEvents;
     this.table = new CommandTable([
       stringCommands,
       bitmapCommands,
@@ -311,6 +315,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     const { settings, keyspace } = this;
     keyspace.lazyOverwrite = settings.lazyfreeLazyServerDel;
     keyspace.lazyExpire = settings.lazyfreeLazyExpire;
+    keyspace.eventClasses = this.keyspaceEvents.configure(settings.notifyKeyspaceEvents);
     keyspace.nextLfu = this.usesLfu
       ? (stamp) =>
         lfuTouched(stamp, keyspace.nowMs, settings.lfuDecayTimeMinutes, settings.lfuLogFactor, this.#random())
@@ -338,6 +343,10 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     config.onChange("appendonly", () => this.persistence.setAppendonly(this.settings.appendonly));
     config.onChange("port", () => this.#relisten() ? null : "Unable to listen on this port. Check server logs.");
     config.onChange("bind", () => this.#relisten() ? null : "Failed to bind to specified addresses.");
+    config.onChange("maxmemory", () => {
+      this.eviction.schedule();
+      return null;
+    });
     config.onChange("aof-disable-auto-gc", () => {
       this.persistence.aof.removeHistory();
       return null;

@@ -485,7 +485,7 @@ const LISTS: readonly Directive[] = [
     MULTI_ARG,
   ),
   directive("oom-score-adj-values", oomScoreAdjValuesKind([0, 200, 800]), IGNORED, MULTI_ARG),
-  directive("notify-keyspace-events", keyspaceEventsKind(), IGNORED),
+  directive("notify-keyspace-events", keyspaceEventsKind(), used("notifyKeyspaceEvents")),
   directive("bind", bindKind(["*", "-::*"]), used("bind"), MULTI_ARG),
   directive("replicaof", replicaofKind(), used("replicaof"), {
     alias: "slaveof",

@@ -88,6 +88,8 @@ export class Settings {
   /** Absolute. */
   dir = "";
   loglevel: LogLevel = "notice";
+  /** Classes of keyspace events, by letter. */
+  notifyKeyspaceEvents = "";
   /** Empty is standard output. */
   logfile = "";
   /** Empty when none is wanted. */
