@@ -192,5 +192,5 @@ Deno.test("Blocking: an expired key that SWAPDB brings wakes nobody, and is remo
   clock.advance(101);
   run(client, "SWAPDB 0 1");
   assertEquals(received(one), undefined);
-  assertEquals(logged(opened).slice(-3), ["SWAPDB 0 1", "SELECT 0", "DEL k"]);
+  assertEquals(logged(opened).slice(-3), ["SWAPDB 0 1", "select 0", "DEL k"]);
 });
