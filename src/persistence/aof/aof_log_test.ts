@@ -848,3 +848,114 @@ Deno.test("manifest: golden bytes both ways, and Redis's refusals", () => {
   assertEquals(reason("file a seq 2\n"), "Invalid AOF manifest file format");
   assertEquals(reason("file a seq 2 type i"), "The AOF manifest file contains too long line");
 });
+
+const SEAL = /#AF:[0-9a-f:]{57}\r\n/g;
+
+Deno.test("a block that could not be written is written again as it was, and what came since is a block of its own (I12)", () => {
+  const { log, storage } = open(), tried: string[] = [];
+  const write = storage.write.bind(storage);
+  let failures = 2;
+  storage.write = (file, bytes, start, end) => {
+    if (!file.path.endsWith(FILE_1)) return write(file, bytes, start, end);
+    tried.push(latin1Decode(bytes, start, end));
+    if (failures-- > 0) throw storageError("write", file.path, "ENOSPC");
+    return write(file, bytes, start, end);
+  };
+  append(log, "set", "a", "1");
+  log.flush();
+  append(log, "set", "b", "2");
+  log.flush();
+  append(log, "set", "c", "3");
+  log.flush();
+  assertEquals([tried.length, tried[1], tried[2]], [4, tried[0], tried[0]]);
+  assertEquals(contentOf(storage, FILE_1), tried[2] + tried[3]);
+  assertEquals(contentOf(storage, FILE_1).match(SEAL)?.length, 2);
+  assertEquals(load(storage), ["set a 1", "set b 2", "set c 3"]);
+});
+
+Deno.test("seals say how far the file was durable when they were made", async () => {
+  const { log, storage, clock } = open(), synced: number[] = [];
+  for (const [word, ms] of [["a", 0], ["b", 1500], ["c", 0]] as const) {
+    clock.advance(ms);
+    append(log, "set", word, "1");
+    log.flush();
+    await settle();
+    synced.push(storage.stat(`${DIR}/${FILE_1}`)!.sizeBytes);
+  }
+  const said = contentOf(storage, FILE_1).match(SEAL)!.map((seal) => Number.parseInt(seal.slice(49, 61), 16));
+  assertEquals(said, [0, 0, synced[1]]);
+});
+
+Deno.test("start: what Redis wrote becomes one block, which is durable before what follows it is written", () => {
+  for (const old of [SET_A, SET_A + SET_B.slice(0, 9)]) {
+    const storage = directory({ "1.aof": "", "2.aof": old }), { log } = start(storage), changes: string[] = [];
+    assertEquals(contentOf(storage, "2.aof"), SET_A);
+    storage.onOperation = (operation, path) => {
+      if (path.endsWith("2.aof") && /write|sync/.test(operation)) changes.push(operation);
+    };
+    append(log, "set", "c", "3");
+    log.flush();
+    assertEquals(changes, ["write", "sync", "write"]);
+    assertEquals(contentOf(storage, "2.aof").match(SEAL)?.length, 2);
+    assertEquals(load(storage), ["set a 1", "set c 3"]);
+    assert(refusalOf(storage, "2.aof", 3).includes("damaged at offset 3"));
+  }
+});
+
+Deno.test("start: a sealed log is gone on with, also behind what Redis added, and its blocks are one chain", () => {
+  const { log, storage } = open();
+  append(log, "set", "a", "1");
+  log.flush();
+  for (const word of ["b", "c"]) {
+    put(storage, FILE_1, contentOf(storage, FILE_1) + "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n" + SET_B);
+    const next = start(storage).log;
+    append(next, "set", word, "1");
+    next.flush();
+  }
+  assertEquals(load(storage), ["set a 1", "set b 2", "set b 1", "set b 2", "set c 1"]);
+  assertEquals(contentOf(storage, FILE_1).match(SEAL)?.map((seal) => seal.slice(31, 39)), [
+    "00000001",
+    "00000002",
+    "00000003",
+    "00000004",
+    "00000005",
+  ]);
+});
+
+Deno.test("aof-checksum no: files and manifest are as Redis writes them; yes again seals what is there", () => {
+  const storage = directory({ "1.aof": "", "2.aof": SET_A }), manifest = contentOf(storage, "appendonly.aof.manifest");
+  const { log } = start(storage, { aofChecksum: false });
+  append(log, "set", "b", "2");
+  log.flush();
+  assertEquals(contentOf(storage, "2.aof"), SET_A + "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n" + SET_B);
+  assertEquals(contentOf(storage, "appendonly.aof.manifest"), manifest);
+  const sealed = start(storage).log;
+  append(sealed, "set", "c", "3");
+  sealed.flush();
+  const plain = start(storage, { aofChecksum: false }).log;
+  append(plain, "set", "d", "4");
+  plain.flush();
+  assertEquals(load(storage), ["set a 1", "set b 2", "set c 3", "set d 4"]);
+  assertEquals(contentOf(storage, "2.aof").match(SEAL)?.length, 2);
+});
+
+/** Why a start is refused when a bit of this byte is flipped. */
+function refusalOf(storage: MemoryStorage, name: string, place: number): string {
+  const text = contentOf(storage, name);
+  put(storage, name, text.slice(0, place) + String.fromCharCode(text.charCodeAt(place) ^ 2) + text.slice(place + 1));
+  return refusal(storage);
+}
+
+Deno.test("load: a seal that was torn behind what Redis wrote is cut, whatever of it came", () => {
+  const storage = directory({ "1.aof": "", "2.aof": SET_A }), { log } = start(storage);
+  append(log, "set", "c", "3");
+  log.flush();
+  const seal = contentOf(storage, "2.aof").slice(SET_A.length, SET_A.length + 63);
+  for (let cut = 1; cut < seal.length; cut++) {
+    for (const torn of [seal.slice(0, cut), seal.slice(0, cut).padEnd(63, "\0"), seal.slice(cut).padStart(63, "\0")]) {
+      put(storage, "2.aof", SET_A + torn);
+      assertEquals(start(storage).commands, ["set a 1"], `${cut}`);
+      assertEquals(contentOf(storage, "2.aof"), SET_A);
+    }
+  }
+});

@@ -384,20 +384,23 @@ export function crcOfRange(storage: Readable, file: FileHandle, startBytes: numb
 /** The one flipped bit in the block bytes[0, at) and its seal. */
 function flippedIn(bytes: Uint8Array, at: number): Flip {
   const crc = crcOfSeal(crc32(bytes, 0, at), bytes, at);
-  const outside = wrongOutside(bytes, at, crc);
+  const outside = flippedOutside(bytes, at, crc);
   if (outside !== null) return outside;
   const flip = flippedBit((crc ^ storedCrc(bytes, at)) >>> 0, at + SEAL_BYTES - COVERED_FROM);
   return flip.offsetBytes < at ? flip : { offsetBytes: flip.offsetBytes + COVERED_FROM, xor: flip.xor };
 }
 
-/** The single byte that is wrong outside of what the crc covers, when all that it covers is right; null when that is not so. */
-function wrongOutside(bytes: Uint8Array, at: number, crc: number): Flip | null {
+/** What of a seal its crc does not cover: the one flipped bit there when all else is right; null when more is wrong, or something else. */
+function flippedOutside(bytes: Uint8Array, at: number, crc: number): Flip | null {
   const expected = new Uint8Array(COVERED_FROM);
   putSealStart(expected, crc);
-  let wrong = 0, place = -1;
-  for (let i = 0; i < COVERED_FROM; i++) if (bytes[at + i] !== expected[i]) wrong++, place = i;
-  if (wrong > 1) return null;
-  return place < 0 ? NO_FLIP : { offsetBytes: at + place, xor: bytes[at + place] ^ expected[place] };
+  let wrong = 0, flip = NO_FLIP;
+  for (let i = 0; i < COVERED_FROM; i++) {
+    const xor = bytes[at + i] ^ expected[i];
+    if (xor !== 0) wrong++, flip = { offsetBytes: at + i, xor };
+  }
+  const isOneBit = (flip.xor & (flip.xor - 1)) === 0;
+  return wrong <= 1 && isOneBit ? flip : null;
 }
 
 function isSelect(args: Args, word: Uint8Array): boolean {
