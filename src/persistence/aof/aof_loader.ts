@@ -350,7 +350,8 @@ class AofFileLoad {
   #meaningOf(error: unknown): unknown {
     const sizeBytes = this.#sizeBytes, restBytes = sizeBytes - this.validBytes;
     if (error instanceof TornError && this.#verdict?.kind !== "torn") {
-      return isSealShaped(this.#read(sizeBytes - SEAL_BYTES), 0) ? new FormatError(SEALED, this.validBytes) : error;
+      const end = this.#read(sizeBytes - SEAL_BYTES), isHole = end.at(-1) === 0;
+      return isSealShaped(end, 0) && !isHole ? new FormatError(SEALED, this.validBytes) : error;
     }
     if (!(error instanceof FormatError) || !this.#isLast || restBytes > SEAL_BYTES) return error;
     return this.#read(this.validBytes)[0] === 0 ? new TornError() : error;
