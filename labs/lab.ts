@@ -13,6 +13,10 @@ const LABS: Readonly<Record<string, LabEntry>> = {
     folder: "02_power_cut",
     line: "pull the plug: what appendfsync keeps, and what the order of file operations decides",
   },
+  "rdb-bytes": {
+    folder: "07_rdb_bytes",
+    line: "every byte of an RDB file explained; flip a bit and see who notices: the structure, or only the checksum",
+  },
 };
 
 function list(): string {

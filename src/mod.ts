@@ -10,6 +10,7 @@
  * ```
  */
 import { findFacts } from "./commands/spec/all_facts.ts";
+import { COMMAND_BOOK } from "./commands/spec/command_book.ts";
 import { type Clock, ManualClock, RealClock } from "./io/clock.ts";
 import { DiskStorage } from "./io/disk_storage.ts";
 import { type InProcessConnection, MemoryNetwork } from "./io/memory_network.ts";
@@ -19,6 +20,8 @@ import { process, type StandInProcesses } from "./io/process.ts";
 import { type Randomness, RealRandomness, SeededRandomness } from "./io/randomness.ts";
 import type { Storage } from "./io/storage.ts";
 import { TcpNetwork } from "./io/tcp_network.ts";
+import { Check } from "./persistence/check/check.ts";
+import type { CheckReport } from "./persistence/check/report.ts";
 import { InlineSnapshotChild } from "./persistence/snapshot/inline_child.ts";
 import { type SnapshotChild, WorkerSnapshotChild } from "./persistence/snapshot/snapshot_child.ts";
 import { encodeCommand } from "./resp/encode_command.ts";
@@ -45,7 +48,7 @@ export {
   TcpNetwork,
 };
 export { encodeCommand };
-export type { Clock, HostSystem, Network, Randomness, Reply, Server, Storage };
+export type { CheckReport, Clock, HostSystem, Network, Randomness, Reply, Server, Storage };
 export {
   type CrashOutcome,
   type DiskProfile,
@@ -231,6 +234,12 @@ export async function openServer(options: OpenOptions = {}): Promise<Afterimage>
   await server.persistence.start();
   if (!(clock instanceof ManualClock)) server.cron.start();
   return opened;
+}
+
+/** What `deno task check` says of a dump or a log, of one after the other. The function throws {CheckError, StorageError}. */
+export function openCheck(storage: Storage): (path: string) => CheckReport {
+  const randomness = new RealRandomness(), check = new Check(storage, () => randomness.nextU32(), COMMAND_BOOK);
+  return (path) => check.check(path).report;
 }
 
 /** This process and machine. */

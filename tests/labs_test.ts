@@ -136,3 +136,26 @@ Deno.test("lab power-cut: an option or value that makes no sense is named, with 
   assertStringIncludes(at.err, "--at takes a number from 1 to 4000");
   assertStringIncludes(seed.err, "--seed takes a number");
 });
+
+Deno.test("lab rdb-bytes: the checksum catches every flip and the check names its byte; the structure catches lengths, not content", async () => {
+  const { code, out, err } = await lab("rdb-bytes", "--seed", "7", "--quick", "--samples", "0", "--json");
+  assertEquals(code, 0, err);
+  const { bytes, flips, tallies, faults } = JSON.parse(out);
+  assertEquals([flips.length, faults], [bytes * 8, []]);
+  assert(flips.every((flip: { isRefusedByChecksum: boolean }) => flip.isRefusedByChecksum));
+  const checked = flips.filter((flip: { check: string | null }) => flip.check !== null);
+  assertEquals(checked.length, bytes);
+  assert(checked.every((flip: { check: string }) => flip.check === "named"));
+  const bitsOf = (kind: string) => tallies.find((one: { kind: string }) => one.kind === kind).bits;
+  assertEquals([bitsOf("key").refused, bitsOf("checksum")["same data"]], [0, 64]);
+  assert(bitsOf("length").refused > 9 * bitsOf("length")["other data"]);
+});
+
+Deno.test("lab rdb-bytes: one flip is explained, and a place that the file has not is refused", async () => {
+  const flip = await lab("rdb-bytes", "--flip", "80.0"), beyond = await lab("rdb-bytes", "--flip", "9999.0");
+  assertEquals([flip.code, beyond.code], [0, 2], flip.err);
+  assertStringIncludes(flip.out, "SELECTDB");
+  assertStringIncludes(flip.out, "serves OTHER DATA");
+  assertStringIncludes(flip.out, "names byte 80, and that it was 0xfe");
+  assertStringIncludes(beyond.err, "--flip takes a byte from 0 to");
+});

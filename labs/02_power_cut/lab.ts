@@ -4,6 +4,7 @@
  * Everything is computed on a simulated disk; only the real redis-server, where installed, gets files, in a temporary folder.
  */
 import { SeededRandomness } from "../../src/mod.ts";
+import { redisVersion } from "../kit/redis_process.ts";
 import { ask, bars, onInterrupt, Progress, table, thousands, wrapped } from "../kit/terminal.ts";
 import {
   conclusions,
@@ -26,7 +27,7 @@ import { compare } from "./gaps.ts";
 import { jsonOf } from "./json.ts";
 import { type Options, options } from "./options.ts";
 import { cut, Machine, manyCuts, POLICIES, type Policy, type PolicyRow, runSchedule } from "./power_cut.ts";
-import { RealRedis, redisVersion } from "./real_redis.ts";
+import { RealRedis } from "./real_redis.ts";
 import { describe, report } from "./report.ts";
 
 /** One run, and the plug pulled in both ways at the same moment. */
