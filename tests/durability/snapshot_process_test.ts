@@ -1,5 +1,5 @@
 /** The process of a snapshot on a real server: found as a child of the server and killed, as Redis's users and tests do it. */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { type RespClient } from "../support/resp_client.ts";
 import { type ServerProcess, withServer } from "../support/server_fixture.ts";
 
@@ -16,6 +16,13 @@ async function childOf(server: ServerProcess, title: string): Promise<number> {
   for (;;) {
     const child = childrenOf(server.pid).find(({ command }) => command === `${title} 127.0.0.1:${server.port}`);
     if (child !== undefined) return child.pid;
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+/** The server learns the process's number a moment after the process is there. */
+async function untilThere(server: ServerProcess, name: string): Promise<void> {
+  while (![...Deno.readDirSync(server.dir)].some((entry) => entry.name === name)) {
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }
@@ -38,7 +45,7 @@ Deno.test({
       await client.command("CONFIG", "SET", "rdb-key-save-delay", "10000000");
       await client.command("BGSAVE");
       const saver = await childOf(server, "redis-rdb-bgsave");
-      assert([...Deno.readDirSync(server.dir)].some((entry) => entry.name === `temp-${saver}.rdb`));
+      await untilThere(server, `temp-${saver}.rdb`);
       Deno.kill(saver, "SIGKILL");
       await untilField(client, "rdb_bgsave_in_progress", "0");
       assertEquals(await fieldOf(client, "rdb_last_bgsave_status"), "err");
