@@ -66,6 +66,13 @@ export interface KeyWaits {
   databaseReplaced(db: Database): void;
 }
 
+/** Who is told of every key that changes, by whatever. */
+export interface KeyTracker {
+  keyChanged(key: Uint8Array, keyBytes: number, length: number): void;
+  /** It is gone, and no client did it, though one's command may have found it. */
+  keyVanished(key: Uint8Array, keyBytes: number, length: number): void;
+}
+
 /** UNLINK frees values of more blocks than this in slices, as Redis's threshold has it; DEL only those that would stall the loop. */
 const LAZY_EFFORT = 64, EAGER_EFFORT_MAX = 16384;
 
@@ -110,6 +117,7 @@ export class Keyspace {
   /** Changes since the last save. */
   dirty = 0;
   watchedKeys = 0;
+  tracker: KeyTracker | null = null;
   /** Keys that blocked clients wait for; `waits` is told of nothing while it is 0. */
   waitedKeys = 0;
   waits: KeyWaits | null = null;
@@ -619,8 +627,13 @@ export class Keyspace {
     return bytes;
   }
 
-  /** Tells that a key changed: WATCH sees it. Every write ends here. */
+  /** Tells that a key changed: WATCH and CLIENT TRACKING see it. Every write ends here. */
   changed(db: Database, key: Uint8Array, keyBytes: number, length: number): void {
+    if (this.tracker !== null) this.tracker.keyChanged(key, keyBytes, length);
+    this.#changedForWatch(db, key, keyBytes, length);
+  }
+
+  #changedForWatch(db: Database, key: Uint8Array, keyBytes: number, length: number): void {
     if (this.watchedKeys > 0 && db.watched.size > 0) {
       this.#tellWatchers(db, latin1Decode(key, keyBytes, keyBytes + length));
     }
@@ -678,7 +691,8 @@ export class Keyspace {
     this.#unlink(db, entry, this.lazyExpire);
     this.onExpired(db, key, keyBytes, length);
     this.notify(EVENT.expired, "expired", db, key, keyBytes, length);
-    this.changed(db, key, keyBytes, length);
+    if (this.tracker !== null) this.tracker.keyVanished(key, keyBytes, length);
+    this.#changedForWatch(db, key, keyBytes, length);
   }
 
   #unlink(db: Database, entry: Address, lazy: boolean): void {

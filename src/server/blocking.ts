@@ -278,6 +278,7 @@ export class Blocking implements KeyWaits {
     const startUs = server.nowUs();
     if (!this.#reply(wait, () => this.#serveOrFail(request, key))) return false;
     if (server.propagator.endUnit()) server.logged(client);
+    server.tracking.tellPending(client);
     const microseconds = server.nowUs() - startUs;
     command.statistics.microseconds += microseconds;
     server.commandTimed(command, microseconds);

@@ -13,6 +13,7 @@ import { Args } from "../resp/args.ts";
 import { ReplyWriter } from "../resp/reply_writer.ts";
 import { RequestParser } from "../resp/request_parser.ts";
 import type { Subscriptions } from "./pubsub.ts";
+import type { ClientTracking } from "./tracking.ts";
 
 /** A command queued by MULTI, with its own copy of the arguments. */
 export interface QueuedCommand {
@@ -81,6 +82,8 @@ export class Client implements ConnectionSink, ClientSession, WatchListener {
   /** What it listens to; null for nothing. */
   subscriptions: Subscriptions | null = null;
   isSubscriber = false;
+  /** CLIENT TRACKING; null while it is off. */
+  tracking: ClientTracking | null = null;
   /** It was told something out of band in this turn, which may report what others wrote. */
   isTold = false;
   /** It is a replica of this server, or applies what this server's master sends. */

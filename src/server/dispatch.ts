@@ -31,6 +31,11 @@ export interface DispatchHost {
   readonly hasMonitors: boolean;
   /** Who waits for keys: served after each unit that made some ready. */
   readonly blocking: { readonly hasReady: boolean; serveReady(): void };
+  /** Told of what clients do that track keys. */
+  readonly tracking: {
+    remember(client: Client, command: Command, args: Args): void;
+    commandDone(client: Client, command: Command): void;
+  };
   /** Whether every single command must be timed: a slow log or latency threshold that a quick one could reach. */
   readonly timesEachCommand: boolean;
   /** Called for each command with its time, or its share of a group's. */
@@ -127,6 +132,7 @@ export class Dispatcher {
     if (host.propagator.endUnit(isWhole)) host.logged(client);
     // What a client waits for is replied later.
     if (client.replyMode !== REPLY_MODE.on && client.waiting === null) this.applyReplyMode(client, start);
+    if (client.tracking !== null) host.tracking.commandDone(client, command);
     if (host.blocking.hasReady) host.blocking.serveReady();
     return true;
   }
@@ -146,6 +152,9 @@ export class Dispatcher {
       command.run(ctx);
     } catch (error) {
       this.#failed(client, error, start);
+    }
+    if (client.tracking !== null && (command.flags & FLAG.readonly) !== 0) {
+      host.tracking.remember(client, command, args);
     }
     // Afterwards, so that EXEC comes after what it ran.
     if (host.hasMonitors && (command.flags & (FLAG.skipMonitor | FLAG.admin)) === 0) host.feedMonitors(client, args);

@@ -81,6 +81,7 @@ export class Eviction {
     const lazy = server.settings.lazyfreeLazyEviction;
     if (!keyspace.remove(victim.db, victim.key, 0, victim.key.length, lazy)) return true;
     server.statistics.evictedKeys++;
+    keyspace.tracker?.keyVanished(victim.key, 0, victim.key.length);
     keyspace.notify(EVENT.evicted, "evicted", victim.db, victim.key, 0, victim.key.length);
     server.propagator.also(victim.db.index, [lazy ? "UNLINK" : "DEL", victim.key]);
     server.propagator.endUnit();

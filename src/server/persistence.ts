@@ -499,6 +499,7 @@ export class Persistence {
     if (error !== null) throw new LoadFailedError(`Cannot rename what the master sent: ${error}`);
     log.notice("MASTER <-> REPLICA sync: Flushing old data");
     for (const db of keyspace.databases) keyspace.empty(db, true);
+    server.tracking.flushed();
     log.notice("MASTER <-> REPLICA sync: Loading DB in memory");
     try {
       const load = this.loading.openRdb(this.#rdbPath, false, true);
@@ -761,16 +762,21 @@ export class Persistence {
 
   /** DEBUG RELOAD. Null, or why not. */
   reload(options: { save: boolean; flush: boolean; merge: boolean }): string | null {
-    const server = this.#server;
     if (options.save) {
       const error = this.save();
       if (error !== null) return error;
     }
-    if (options.flush) { for (const db of server.keyspace.databases) server.keyspace.empty(db, false); }
+    if (options.flush) this.#emptyNow();
     return this.#loadNow(() => {
       const load = this.loading.openRdb(this.#rdbPath, options.merge, false);
       if (load !== null) this.loading.atOnce(load);
     });
+  }
+
+  #emptyNow(): void {
+    const { keyspace, tracking } = this.#server;
+    for (const db of keyspace.databases) keyspace.empty(db, false);
+    tracking.flushed();
   }
 
   /** DEBUG LOADAOF. */
@@ -778,7 +784,7 @@ export class Persistence {
     const server = this.#server;
     if (this.aof.state === "on") this.aof.flush();
     this.aof.forgetManifest();
-    for (const db of server.keyspace.databases) server.keyspace.empty(db, false);
+    this.#emptyNow();
     const { sink, stream } = server.propagator;
     server.propagator.sink = server.propagator.stream = null;
     try {

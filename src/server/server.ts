@@ -66,6 +66,7 @@ import { Replication } from "./replication/replication.ts";
 import { Shutdown } from "./shutdown.ts";
 import { Slowlog } from "./slowlog.ts";
 import { Statistics } from "./statistics.ts";
+import { Tracking } from "./tracking.ts";
 import type { HostSystem, SnapshotSpawner } from "./system.ts";
 import { UnixMicroseconds } from "./unix_microseconds.ts";
 
@@ -139,6 +140,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   readonly pause: Pause;
   readonly pubsub: PubSub;
   readonly keyspaceEvents: KeyspaceEvents;
+  readonly tracking: Tracking;
   readonly blocking: Blocking;
   readonly migrateLinks: MigrateLinks;
   readonly replication: Replication;
@@ -191,6 +193,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.pubsub = new PubSub(this, this.keyspace.hash);
     this.keyspaceEvents = new KeyspaceEvents(this.pubsub, this.settings.databases);
     this.keyspace.events = this.keyspaceEvents;
+    this.tracking = new Tracking(this);
     this.table = new CommandTable([
       stringCommands,
       bitmapCommands,
@@ -417,6 +420,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.pause.resumeReady();
     if (this.blocking.hasReady) this.blocking.serveReady();
     this.blocking.resumeReleased();
+    this.tracking.turnEnds();
     this.replication.beforeReplies();
     if (this.persistence.beforeReplies()) {
       this.replication.afterLog();
@@ -461,6 +465,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.clientMemory.count(client);
     this.monitors.delete(client);
     this.pubsub.forget(client);
+    this.tracking.disable(client);
     this.unwatchAll(client);
     this.pause.forget(client);
     this.blocking.forget(client);
@@ -638,7 +643,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   refusalNow(client: Client, command: Command, flags: number, args: Args): string | null {
     const gates = this.gates;
     if (client.isMaster) return (gates & GATE.pause) !== 0 && this.pause.holds(flags) ? POSTPONE : null;
-    if ((gates & GATE.memory) !== 0 && !this.eviction.makeRoom() && this.#needsMemory(client, command, flags)) {
+    if ((gates & GATE.memory) !== 0 && !this.#makeRoom(client) && this.#needsMemory(client, command, flags)) {
       return ERROR.oom;
     }
     if ((gates & GATE.diskError) !== 0 && ((flags & FLAG.write) !== 0 || command.fullName === "ping")) {
@@ -669,6 +674,13 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     this.keyspace.expiryPaused = !isWrite || this.pause.isActive;
     if (isWrite) replication.localExpiries.note(client.db, command, args);
     return null;
+  }
+
+  /** What goes for the sake of a command, its client is told of before the reply. */
+  #makeRoom(client: Client): boolean {
+    const hasRoom = this.eviction.makeRoom();
+    this.tracking.tellPending(client);
+    return hasRoom;
   }
 
   #needsMemory(client: Client, command: Command, flags: number): boolean {
@@ -821,6 +833,7 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
     const flags = (client.isReplica ? "S" : "") + (client.isMaster ? "M" : "") + (client.isMonitor ? "O" : "") +
       (client.isSubscriber ? "P" : "") + (client.queue !== null ? "x" : "") +
       (client.postponed || client.waiting !== null ? "b" : "") +
+      trackingFlags(client) +
       (client.watchFailed ? "d" : "") + (client.closeAfterReply ? "c" : "") + (connection.isUnix ? "U" : "") +
       (client.noEvict ? "e" : "");
     const executing = client === this.currentClient ? Math.max(0, parser.args.rawEnd - parser.args.rawStart) : 0;
@@ -842,7 +855,9 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
         overflowBytes > 0 ? 1 : 0
       } ` +
       `omem=${overflowBytes} tot-mem=${client.memoryBytes + argumentBytes} ` +
-      `events=r cmd=${client.lastCommand?.fullName ?? "NULL"} user=default redir=-1 resp=${client.reply.protocol}`;
+      `events=r cmd=${client.lastCommand?.fullName ?? "NULL"} user=default redir=${
+        client.tracking?.options.redirect ?? -1
+      } resp=${client.reply.protocol}`;
   }
 
   /** Memory in use by data and what serves it; Redis's used_memory. */
@@ -856,6 +871,10 @@ export class Server implements DispatchHost, ClientHost, ServerControl, NetworkH
   get evictableBytes(): number {
     return this.usedMemoryBytes - this.persistence.aof.surplusBytes - this.replication.replicas.surplusBytes;
   }
+}
+
+function trackingFlags({ tracking }: Client): string {
+  return tracking === null ? "" : `t${tracking.isRedirectBroken ? "R" : ""}${tracking.options.broadcasts ? "B" : ""}`;
 }
 
 function subscriptionCounts({ subscriptions }: Client): string {

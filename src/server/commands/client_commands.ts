@@ -197,7 +197,6 @@ export function clientCommands(server: Server): Handlers {
     "client|pause": pause,
     "client|unpause": unpause,
     "client|unblock": unblock,
-    "client|getredir": (ctx) => ctx.reply.integer(-1),
     "client|help": clientHelp,
   };
 }
@@ -223,8 +222,10 @@ function isMeant(client: Client, me: Client, filter: KillFilter): boolean {
 const clientHelp = help(
   "GETNAME",
   "    Tell the name of this connection.",
+  "CACHING (YES|NO)",
+  "    Track the keys of the next command (in OPTIN mode), or do not (in OPTOUT mode).",
   "GETREDIR",
-  "    Tell where invalidation messages go (-1: nowhere).",
+  "    Tell which client invalidations go to (0: this one, -1: tracking is off).",
   "ID",
   "    Tell the number of this connection.",
   "INFO",
@@ -255,6 +256,11 @@ const clientHelp = help(
   "    Switch the replies to this connection.",
   "SETNAME <name>",
   "    Name this connection.",
+  "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+  "         [OPTIN] [OPTOUT] [NOLOOP]",
+  "    Be told when keys change that this connection has read, or (BCAST) that begin with prefixes.",
+  "TRACKINGINFO",
+  "    Tell what is tracked for this connection.",
   "UNBLOCK <clientid> [TIMEOUT|ERROR]",
   "    End the blocking command of a connection.",
   "UNPAUSE",

@@ -124,6 +124,7 @@ export function connectionCommands(server: Server): Handlers {
     server.unwatchAll(client);
     server.monitors.delete(client);
     server.pubsub.forget(client);
+    server.tracking.disable(client);
     client.isMonitor = client.noEvict = false;
     client.replyMode = REPLY_MODE.on;
     client.db = server.keyspace.databases[0];

@@ -110,7 +110,7 @@ function clientsFields(server: Server): Field[] {
     ["client_recent_max_input_buffer", server.clientCron.recentInputBytesMax],
     ["client_recent_max_output_buffer", server.clientCron.recentOutputBytesMax],
     ["blocked_clients", server.pause.heldClients + server.blocking.waitingClients],
-    ["tracking_clients", 0],
+    ["tracking_clients", server.tracking.clients],
     ["clients_in_timeout_table", server.blocking.deadlines],
   ];
 }
@@ -178,7 +178,7 @@ const SCRIPT_MEMORY_FIELDS: readonly Field[] = [
 ];
 
 function statsFields(server: Server): Field[] {
-  const { statistics, keyspace, pubsub } = server;
+  const { statistics, keyspace, pubsub, tracking } = server;
   return [
     ["total_connections_received", statistics.connectionsReceived],
     ["total_commands_processed", server.dispatcher.executedCommands],
@@ -218,9 +218,9 @@ function statsFields(server: Server): Field[] {
     ["active_defrag_key_misses", 0],
     ["total_active_defrag_time", 0],
     ["current_active_defrag_time", 0],
-    ["tracking_total_keys", 0],
-    ["tracking_total_items", 0],
-    ["tracking_total_prefixes", 0],
+    ["tracking_total_keys", tracking.keys],
+    ["tracking_total_items", tracking.items],
+    ["tracking_total_prefixes", tracking.prefixes],
     ["unexpected_error_replies", statistics.unexpectedErrorReplies],
     ["total_error_replies", statistics.totalErrorReplies],
     ["dump_payload_sanitizations", server.persistence.sanitizations],

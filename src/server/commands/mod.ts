@@ -17,6 +17,7 @@ import { pubsubCommands } from "./pubsub_commands.ts";
 import { replicationCommands } from "./replication_commands.ts";
 import { serverCommands } from "./server_commands.ts";
 import { slowlogCommands } from "./slowlog_commands.ts";
+import { trackingCommands } from "./tracking_commands.ts";
 import { transactionCommands } from "./transactions.ts";
 
 export function adminCommands(server: Server): Handlers {
@@ -36,6 +37,7 @@ export function adminCommands(server: Server): Handlers {
     ...memoryCommands(server),
     ...pagesCommands(server),
     ...pubsubCommands(server),
+    ...trackingCommands(server),
     ...debugCommands(server),
     "object|help": objectHelp,
     "xgroup|help": streamGroupHelp,

@@ -57,6 +57,7 @@ export function serverCommands(server: Server): Handlers {
   /** Logged even when nothing was there: replaying it must be the same. */
   function finishFlush(ctx: CommandContext, inBackground: boolean): void {
     ctx.propagation.force();
+    server.tracking.flushed();
     if (inBackground) server.cron.scheduleLazyFree();
     ctx.reply.ok();
   }

@@ -425,7 +425,7 @@ const NUMBERS: readonly Directive[] = [
     ...BYTES,
   }),
   unsigned("hll-sparse-max-bytes", 3000n, NATURAL_I64, used("hllSparseBytesMax"), BYTES),
-  unsigned("tracking-table-max-keys", 1000000n, NATURAL_I64, IGNORED),
+  unsigned("tracking-table-max-keys", 1000000n, NATURAL_I64, used("trackingTableKeysMax")),
   unsigned("client-query-buffer-limit", KIB * MIB, [MIB, I64_MAX], used("clientQueryBufferLimitBytes"), BYTES),
   directive(
     "maxmemory-clients",

@@ -88,6 +88,8 @@ export class Settings {
   /** Absolute. */
   dir = "";
   loglevel: LogLevel = "notice";
+  /** Keys that CLIENT TRACKING remembers; 0 for any number. */
+  trackingTableKeysMax = 0;
   /** Classes of keyspace events, by letter. */
   notifyKeyspaceEvents = "";
   /** Empty is standard output. */
