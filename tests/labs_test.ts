@@ -80,7 +80,7 @@ Deno.test("lab power-cut: always loses nothing, everysec at most two seconds, a 
   assert(no.windowMaxMs > everysec.windowMaxMs && no.lost > everysec.lost);
   assertEquals([always.lostByKill, everysec.lostByKill, no.lostByKill], [0, 0, 0]);
   assert(rdb.lostByKill > 0 && rdb.lost === rdb.lostByKill);
-  for (const row of policies) assertEquals(row.broken, 0, row.policy);
+  for (const row of policies) assertEquals([row.broken, row.refused], [0, 0], row.policy);
   assertEquals(cut.kill.lost, 0);
   assertEquals(
     cut.powerCut.recovered.length,

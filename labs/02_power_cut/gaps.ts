@@ -329,7 +329,6 @@ async function explore(
     const states = point.disk.crashStates();
     const drawn = Array.from({ length: samples }, () => states.sample(randomness));
     for (const outcome of [...states.systematic(), ...drawn]) {
-      if (states.leavesHole(outcome)) continue;
       const image = point.disk.afterCrash(outcome),
         { low, high } = image.hash(),
         key = `${low} ${high} ${point.promised}`;
