@@ -127,9 +127,22 @@ export class Client {
 /** What a process loses, and gets anew when it starts. */
 interface Remade {
   storage: Storage;
+  randomness: Randomness;
+  system: HostSystem;
   persistence: Persistence;
   replication: Replication;
   isStopped: boolean;
+}
+
+export interface RestartOptions {
+  /** Otherwise the one that the server has goes on. */
+  randomness?: Randomness;
+  /** The new process's number; otherwise it keeps its own. */
+  pid?: number;
+  /** The new snapshot child, which works on the storage. */
+  child?: InlineSnapshotChild;
+  /** Called before anything is loaded. */
+  beforeStart?(persistence: Persistence): void;
 }
 
 /** A running server and what drives it. */
@@ -178,9 +191,13 @@ export class Afterimage {
    * For those who start thousands of times: a start takes a fraction of the time and memory that opening a server takes. In process only.
    * @throws {LoadFailedError}
    */
-  async restart(storage: Storage, directives: Readonly<Record<string, readonly string[]>> = {}): Promise<void> {
+  async restart(
+    storage: Storage,
+    directives: Readonly<Record<string, readonly string[]>> = {},
+    { randomness, pid, child = new InlineSnapshotChild(storage), beforeStart }: RestartOptions = {},
+  ): Promise<void> {
     this.kill();
-    const { server } = this, remade = server as unknown as Remade, child = new InlineSnapshotChild(storage);
+    const { server } = this, remade = server as unknown as Remade;
     server.propagator.sink = null;
     if (server.memory.cow.live) server.memory.endSnapshot();
     for (const db of server.keyspace.databases) server.keyspace.empty(db, false);
@@ -189,8 +206,11 @@ export class Afterimage {
       if (reason !== null) throw new Error(`Cannot restart with ${name} ${words.join(" ")}: ${reason}`);
     }
     remade.isStopped = false, remade.storage = storage;
+    if (randomness !== undefined) remade.randomness = randomness;
+    if (pid !== undefined) remade.system = { ...server.system, pid };
     remade.replication = new Replication(server);
     remade.persistence = new Persistence(server, () => child);
+    beforeStart?.(server.persistence);
     this.#child = child, this.exitCode = null;
     this.#network.listenTcp("", 0, server);
     await server.persistence.start();

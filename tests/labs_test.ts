@@ -1,19 +1,12 @@
 /** The labs, run as a learner runs them, on less data. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
+import { runProgram } from "./support/server_fixture.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-async function lab(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const run = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", "labs/lab.ts", ...args],
-    cwd: ROOT,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code: run.code, out: text(run.stdout), err: text(run.stderr) };
+function lab(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  return runProgram(ROOT, "labs/lab.ts", args);
 }
 
 Deno.test("lab cow: memory grows by the pages written during the save, and is normal again after it", async () => {

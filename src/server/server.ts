@@ -106,7 +106,6 @@ const MAY_SUBSCRIBER: ReadonlySet<string> = new Set([
 const SUBSCRIBER_ONLY = "only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context";
 /** A slow log threshold below this needs every command timed by itself. */
 const TIMED_TOGETHER_US = 1000;
-/** Requests of one client that run before others get their turn. */
 /** A client whose requests took so long, or are so many, lets the others in before it goes on. */
 const BATCH_US_MAX = 2000;
 const REQUESTS_PER_TURN_MAX = 4096;

@@ -13,22 +13,13 @@ import { DATA_KEYS, dumpOfAllTypes } from "../../src/persistence/check/testing.t
 import type { CheckReport } from "../../src/persistence/check/report.ts";
 import { Prng } from "../../src/base/prng.ts";
 import { mixedCommand } from "../support/mixed_dataset.ts";
-import { oracleTest, runTool, ServerProcess } from "../support/server_fixture.ts";
+import { inFolder, oracleTest, runTool, ServerProcess } from "../support/server_fixture.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../src/check.ts", import.meta.url));
 const OLD_FILES = fileURLToPath(new URL("../../data/rdb", import.meta.url));
 const SAMPLES = 60;
 const storage = new DiskStorage(), prng = new Prng(5);
 const check = new Check(storage, () => prng.nextU32(), COMMAND_BOOK);
-
-async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "afterimage-test-" });
-  try {
-    await use(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 /** What redis-server leaves behind: a dump, and a log of a base and an increment. */
 async function redisFiles(folder: string): Promise<{ dump: string; log: string; manifest: string; increment: string }> {

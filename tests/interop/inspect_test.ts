@@ -2,30 +2,13 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { mixedCommand } from "../support/mixed_dataset.ts";
-import { oracleTest, ServerProcess } from "../support/server_fixture.ts";
+import { inFolder, oracleTest, runProgram, ServerProcess } from "../support/server_fixture.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../src/inspect.ts", import.meta.url));
 const COMMANDS = 200;
 
-async function inspect(folder: string, ...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const run = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", PROGRAM, ...args],
-    cwd: folder,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code: run.code, out: text(run.stdout), err: text(run.stderr) };
-}
-
-async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "afterimage-test-" });
-  try {
-    await use(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+function inspect(folder: string, ...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  return runProgram(folder, PROGRAM, args);
 }
 
 /** Names and contents of a directory's files. */

@@ -79,6 +79,23 @@ export async function runTool(
   return { code, output: decoder.decode(stdout) + decoder.decode(stderr) };
 }
 
+/** Runs one of this project's programs to its end, in a folder. */
+export async function runProgram(
+  cwd: string,
+  program: string,
+  args: readonly string[],
+): Promise<{ code: number; out: string; err: string }> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", program, ...args],
+    cwd,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).output();
+  const decoder = new TextDecoder();
+  return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
+}
+
 function toStream(input: string | ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
   return typeof input === "string" ? new Blob([input]).stream() : input;
 }
@@ -92,4 +109,10 @@ export async function temporaryDirectory(): Promise<{ path: string } & AsyncDisp
       await Deno.remove(path, { recursive: true });
     },
   };
+}
+
+/** Runs `use` with a temporary directory. */
+export async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
+  await using directory = await temporaryDirectory();
+  await use(directory.path);
 }

@@ -12,8 +12,10 @@
  *
  * A manifest that says nothing of the kind is Redis's. What says it anywhere else, or nearly, or with another checksum, is damaged.
  */
+import { countWordBits } from "../../base/bits.ts";
 import { ascii, latin1Decode, utf8Decode, utf8Encode } from "../../base/bytes.ts";
 import { crc32, flippedBit } from "../../base/crc32.ts";
+import { quoted } from "../../base/quoted.ts";
 import { readWhole, type Storage, StorageError, writeWhole } from "../../io/storage.ts";
 import { splitInlineArgs } from "../../resp/inline_args.ts";
 
@@ -173,36 +175,22 @@ function damagedAt(offsetBytes: number, reason: string): ManifestCorruptError {
 function markAt(bytes: Uint8Array, end: number): number {
   for (let at = 0; at + MARK.length <= end; at++) {
     let wrongBits = 0;
-    for (let i = 0; i < MARK.length && wrongBits <= 1; i++) wrongBits += bitsOf(bytes[at + i] ^ MARK[i]);
+    for (let i = 0; i < MARK.length && wrongBits <= 1; i++) wrongBits += countWordBits(bytes[at + i] ^ MARK[i]);
     if (wrongBits <= 1) return at;
   }
   return -1;
-}
-
-function bitsOf(byte: number): number {
-  let bits = 0;
-  for (let rest = byte; rest !== 0; rest &= rest - 1) bits++;
-  return bits;
 }
 
 function hex8(value: number): string {
   return value.toString(16).padStart(8, "0");
 }
 
-const ESCAPES: Record<number, string> = { 7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 13: "\\r", 34: '\\"', 92: "\\\\" };
-
 /**
  * A name as sdscatrepr writes it, where it needs quotes: plain ASCII, other bytes (of UTF-8) in hexadecimal. An apostrophe needs them
  * too: Redis leaves them out, and then cannot read its own manifest.
  */
 function quoteName(name: string): string {
-  if (/^[!#-&(-\[\]-~]+$/.test(name)) return name;
-  let text = '"';
-  for (const byte of utf8Encode(name)) {
-    const isPlain = byte >= 0x20 && byte <= 0x7e;
-    text += ESCAPES[byte] ?? (isPlain ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, "0")}`);
-  }
-  return text + '"';
+  return /^[!#-&(-\[\]-~]+$/.test(name) ? name : quoted(utf8Encode(name));
 }
 
 /** The manifest on disk; an empty one where there is none. @throws {ManifestCorruptError, StorageError} */

@@ -1,4 +1,6 @@
 /** A report as people read it: a line for each file, what is wrong below it, and what a repair would do at the end. */
+import { countWordBits } from "../../base/bits.ts";
+import { hex } from "./rdb_check.ts";
 import type { CheckReport, Damage, FileReport, Loss, RepairReport } from "./report.ts";
 
 /** Marks words on a terminal; leaves them as they are elsewhere. */
@@ -73,7 +75,7 @@ function damageLines(damage: Damage, paint: Paint): string[] {
   const { offsetBytes, fromBytes, kind, reason, expected, inside, is, was } = damage;
   const lines: string[] = [], whole = fromBytes < offsetBytes ? ` (what precedes offset ${fromBytes} is whole)` : "";
   if (is !== null && was !== null) {
-    const bits = bitsOf(is ^ was);
+    const bits = countWordBits(is ^ was);
     lines.push(`at offset ${offsetBytes}: the byte is ${hex(is)} and was ${hex(was)} (${plural(bits, "flipped bit")})`);
     lines.push(`symptom: ${reason}`);
   } else {
@@ -126,14 +128,4 @@ function size(bytes: number): string {
   let value = bytes / 1024, unit = 0;
   while (value >= 1000 && unit < units.length - 1) value /= 1024, unit++;
   return `${value.toFixed(1)} ${units[unit]}`;
-}
-
-function hex(byte: number): string {
-  return `0x${byte.toString(16).padStart(2, "0")}`;
-}
-
-function bitsOf(byte: number): number {
-  let bits = 0;
-  for (let rest = byte; rest !== 0; rest &= rest - 1) bits++;
-  return bits;
 }

@@ -13,11 +13,10 @@ import { DuplicateKeyError, type EntrySink } from "../../keyspace/bulk_load.ts";
 import type { Database } from "../../keyspace/database.ts";
 import type { Keyspace } from "../../keyspace/keyspace.ts";
 import { type Address, OutOfArenaError } from "../../memory/mod.ts";
-import { FunctionLibraries } from "../rdb/function_libraries.ts";
 import { OPCODE, TYPE_BYTE_NAMES } from "../rdb/rdb_format.ts";
-import { CHECKSUM_VERSION, RdbCorruptError, RdbLoad, RdbTruncatedError } from "../rdb/rdb_loader.ts";
+import { CHECKSUM_VERSION, RdbCorruptError, type RdbLoad, RdbTruncatedError } from "../rdb/rdb_loader.ts";
 import { crcOfStart } from "../rdb/rdb_reader.ts";
-import { SCRATCH_BYTES, scratchKeyspace } from "../rdb/scratch_keyspace.ts";
+import { SCRATCH_BYTES, scratchKeyspace, scratchLoad } from "../rdb/scratch_keyspace.ts";
 import type { ByteSource } from "./byte_source.ts";
 import { KeyNames, keyText } from "./key_names.ts";
 import type { Range, Remedy } from "./remedy.ts";
@@ -288,22 +287,7 @@ class RdbScan implements EntrySink {
   constructor(keyspace: Keyspace, source: ByteSource, random: Random) {
     this.#keyspace = keyspace, this.#source = source;
     this.#seen = new SeenKeys(random);
-    this.load = new RdbLoad(source.path, source.readAt, source.sizeBytes, {
-      keyspace,
-      nowMs: 0,
-      keepExpired: true,
-      verifyChecksum: true,
-      usesLfu: false,
-      deep: true,
-      functions: new FunctionLibraries(),
-      merge: false,
-      sink: this,
-      log: () => {},
-      warn: () => {},
-      onDone: () => {},
-      onKey: () => this.#keyRead(),
-      onExpired: () => {},
-    });
+    this.load = scratchLoad(source, { keyspace, sink: this, deep: true, onKey: () => this.#keyRead() });
   }
 
   /** Reads it to its end; false, and `error` says why, when that does not work. @throws {CheckError} */

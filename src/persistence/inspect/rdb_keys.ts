@@ -6,9 +6,8 @@ import type { EntrySink } from "../../keyspace/bulk_load.ts";
 import type { Database } from "../../keyspace/database.ts";
 import type { Keyspace } from "../../keyspace/keyspace.ts";
 import { type Address, NONE, OutOfArenaError } from "../../memory/mod.ts";
-import { FunctionLibraries } from "../rdb/function_libraries.ts";
-import { RdbCorruptError, RdbLoad } from "../rdb/rdb_loader.ts";
-import type { ReadAt } from "../rdb/rdb_reader.ts";
+import { RdbCorruptError, type RdbLoad } from "../rdb/rdb_loader.ts";
+import { scratchLoad, type ScratchSource } from "../rdb/scratch_keyspace.ts";
 import { KeyFacts, type KeyVisitor } from "./key_facts.ts";
 
 const STEP_BYTES = 1 << 20;
@@ -20,11 +19,8 @@ export interface FileDamage {
   readonly reason: string;
 }
 
-export interface RdbKeysOptions {
+export interface RdbKeysOptions extends ScratchSource {
   readonly keyspace: Keyspace;
-  readonly path: string;
-  readonly readAt: ReadAt;
-  readonly sizeBytes: number;
   readonly onProgress: (share: number) => void;
 }
 
@@ -52,24 +48,9 @@ class RdbKeys implements EntrySink {
   readonly #idleBytes: number;
 
   constructor(options: RdbKeysOptions, visit: KeyVisitor) {
-    const { keyspace, path, readAt, sizeBytes } = this.#o = options;
+    const { keyspace } = this.#o = options;
     this.#visit = visit, this.#idleBytes = keyspace.allocator.liveBytes;
-    this.#load = new RdbLoad(path, readAt, sizeBytes, {
-      keyspace,
-      nowMs: 0,
-      keepExpired: true,
-      verifyChecksum: true,
-      usesLfu: false,
-      deep: false,
-      functions: new FunctionLibraries(),
-      merge: false,
-      sink: this,
-      log: () => {},
-      warn: () => {},
-      onDone: () => {},
-      onKey: () => {},
-      onExpired: () => {},
-    });
+    this.#load = scratchLoad(options, { keyspace, sink: this, deep: false });
   }
 
   get endBytes(): number {

@@ -2,7 +2,11 @@
 import { KeyedHash } from "../../base/siphash.ts";
 import { Keyspace } from "../../keyspace/keyspace.ts";
 import { registerTypes } from "../../keyspace/values/mod.ts";
+import type { EntrySink } from "../../keyspace/bulk_load.ts";
 import { Allocator, LiveMemory } from "../../memory/mod.ts";
+import { FunctionLibraries } from "./function_libraries.ts";
+import { RdbLoad } from "./rdb_loader.ts";
+import type { ReadAt } from "./rdb_reader.ts";
 
 /** What one value may take; a file that a server with less could not load is no damaged file. */
 export const SCRATCH_BYTES: number = 8 * 1024 ** 3;
@@ -23,4 +27,39 @@ export function scratchKeyspace(random: () => number): Keyspace {
   registerTypes(keyspace);
   keyspace.expiryEnabled = false;
   return keyspace;
+}
+
+/** A file to be read. */
+export interface ScratchSource {
+  readonly path: string;
+  readonly readAt: ReadAt;
+  readonly sizeBytes: number;
+}
+
+/** Loads all keys of a file, expired ones too, into `sink`, which frees them. `deep`: compact encodings are checked deeply. */
+export function scratchLoad(
+  { path, readAt, sizeBytes }: ScratchSource,
+  { keyspace, sink, deep, onKey = () => {} }: {
+    keyspace: Keyspace;
+    sink: EntrySink;
+    deep: boolean;
+    onKey?: () => void;
+  },
+): RdbLoad {
+  return new RdbLoad(path, readAt, sizeBytes, {
+    keyspace,
+    nowMs: 0,
+    keepExpired: true,
+    verifyChecksum: true,
+    usesLfu: false,
+    deep,
+    functions: new FunctionLibraries(),
+    merge: false,
+    sink,
+    log: () => {},
+    warn: () => {},
+    onDone: () => {},
+    onKey,
+    onExpired: () => {},
+  });
 }

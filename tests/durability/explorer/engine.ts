@@ -10,16 +10,14 @@ import {
   MemoryNetwork,
   MemoryStorage,
   openServer,
-  type Randomness,
   SeededRandomness,
+  type Server,
+  type Storage,
 } from "../../../src/mod.ts";
 import type { SimulatedDisk } from "../../../src/io/simulated_disk/mod.ts";
-import { InlineSnapshotChild } from "../../../src/persistence/snapshot/inline_child.ts";
+import type { InlineSnapshotChild } from "../../../src/persistence/snapshot/inline_child.ts";
 import { LoadFailedError } from "../../../src/server/loading.ts";
-import { Persistence } from "../../../src/server/persistence.ts";
-import { Replication } from "../../../src/server/replication/replication.ts";
-import type { HostSystem } from "../../../src/server/system.ts";
-import { type Server, type Storage } from "../../../src/mod.ts";
+import type { Persistence } from "../../../src/server/persistence.ts";
 import { brokenByRefusal, foundOnDisk, leftOver } from "./found.ts";
 import type { Recovered } from "./state_table.ts";
 import type { Mode, Policy } from "./workload.ts";
@@ -58,40 +56,34 @@ export function digestOf(client: Client): string {
   return String(client.command("DEBUG", "DIGEST"));
 }
 
-function openWith(clock: ManualClock, network: MemoryNetwork): Promise<Afterimage> {
-  const options = { clock, network, randomness: new SeededRandomness(1), storage: new MemoryStorage() };
+function openWith(clock: ManualClock): Promise<Afterimage> {
+  const options = {
+    clock,
+    network: new MemoryNetwork(),
+    randomness: new SeededRandomness(1),
+    storage: new MemoryStorage(),
+  };
   return openServer({ ...options, directives: DIRECTIVES });
-}
-
-/** What a process loses, and gets anew when it starts. */
-interface Remade {
-  storage: Storage;
-  persistence: Persistence;
-  replication: Replication;
-  randomness: Randomness;
-  system: HostSystem;
-  isStopped: boolean;
 }
 
 /** A process that is killed and started, on one disk after another. */
 export class SimulatedProcess {
   readonly clock: ManualClock;
   readonly #app: Afterimage;
-  readonly #network: MemoryNetwork;
   readonly #mutation: Mutation;
-  #child: InlineSnapshotChild | null = null;
   #disk: SimulatedDisk | null = null;
-  /** Null while it runs. */
-  exitCode: number | null = null;
 
-  private constructor(app: Afterimage, clock: ManualClock, network: MemoryNetwork, mutation: Mutation) {
-    this.#app = app, this.clock = clock, this.#network = network, this.#mutation = mutation;
-    app.server.onStopped = (code) => this.exitCode = code;
+  private constructor(app: Afterimage, clock: ManualClock, mutation: Mutation) {
+    this.#app = app, this.clock = clock, this.#mutation = mutation;
   }
 
   static async open(clock: ManualClock, mutation: Mutation = UNCHANGED): Promise<SimulatedProcess> {
-    const network = new MemoryNetwork();
-    return new SimulatedProcess(await openWith(clock, network), clock, network, mutation);
+    return new SimulatedProcess(await openWith(clock), clock, mutation);
+  }
+
+  /** Null while it runs. */
+  get exitCode(): number | null {
+    return this.#app.exitCode;
   }
 
   get persistence(): Persistence {
@@ -101,25 +93,14 @@ export class SimulatedProcess {
   /** Kills what runs, and starts on a disk. @throws {LoadFailedError} */
   async start(disk: SimulatedDisk, mode: Mode, policy: Policy): Promise<void> {
     this.kill();
-    const { server } = this.#app, remade = server as unknown as Remade, mutation = this.#mutation;
-    const storage = mutation.storage?.(disk) ?? disk;
-    const child = mutation.child?.(storage, server) ?? new InlineSnapshotChild(storage);
-    server.propagator.sink = null;
-    if (server.memory.cow.live) server.memory.endSnapshot();
-    for (const db of server.keyspace.databases) server.keyspace.empty(db, false);
-    server.config.assignFromLine("appendonly", [mode === "aof" ? "yes" : "no"], false);
-    server.config.assignFromLine("appendfsync", [policy], false);
-    remade.isStopped = false;
-    remade.storage = storage,
-      remade.randomness = new SeededRandomness(1),
-      remade.system = { ...server.system, pid: PID };
-    remade.replication = new Replication(server);
-    remade.persistence = new Persistence(server, () => child);
-    mutation.patch?.(server.persistence, server);
-    this.#child = child, this.#disk = disk, this.exitCode = null;
-    this.#network.listenTcp("", 0, server);
-    await server.persistence.start();
-    server.updateGates();
+    const { server } = this.#app, mutation = this.#mutation, storage = mutation.storage?.(disk) ?? disk;
+    this.#disk = disk;
+    await this.#app.restart(storage, { appendonly: [mode === "aof" ? "yes" : "no"], appendfsync: [policy] }, {
+      randomness: new SeededRandomness(1),
+      pid: PID,
+      child: mutation.child?.(storage, server),
+      beforeStart: (persistence) => mutation.patch?.(persistence, server),
+    });
   }
 
   /** Ends at once: nothing more is written. */
@@ -138,7 +119,7 @@ export class SimulatedProcess {
 
   /** Advances the snapshot child; false when there is nothing to do. */
   step(): boolean {
-    return this.#child!.step();
+    return this.#app.step();
   }
 
   /**
@@ -171,7 +152,7 @@ export class ReferenceModel {
   }
 
   static async open(clock: ManualClock): Promise<ReferenceModel> {
-    return new ReferenceModel((await openWith(clock, new MemoryNetwork())).connect());
+    return new ReferenceModel((await openWith(clock)).connect());
   }
 
   reset(): void {
