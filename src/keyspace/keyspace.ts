@@ -431,7 +431,9 @@ export class Keyspace {
     place.locate(memory, entry);
     if (offsetBytes > oldLength) memory.fill(place.block, place.offsetBytes + oldLength, 0, offsetBytes - oldLength);
     memory.copyIn(place.block, place.offsetBytes + offsetBytes, value, valueBytes, valueLength);
-    this.#setLength(entry, newLength);
+    // An unchanged length is not stored: it may be in another page than the range, which would be copied for nothing.
+    if (newLength === oldLength) this.#setEncoding(entry, ENCODING.raw);
+    else this.#setLength(entry, newLength);
     memory.cow.writtenBytes += valueLength;
     this.changed(db, key, keyBytes, keyLengthBytes);
     return newLength;

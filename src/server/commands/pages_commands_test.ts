@@ -34,6 +34,15 @@ Deno.test("PAGES STATS: counts pages frozen and copied, and what remains once th
   server.kill();
 });
 
+Deno.test("PAGES STATS: SETRANGE within a long string copies the page of the range only", async () => {
+  const { server, client } = await opened();
+  client.command("setrange", "long", 1 << 20, "x");
+  client.command("bgsave");
+  client.command("setrange", "long", 1 << 19, "yyyyyyyy");
+  assertEquals(mapOf(client.command("pages", "stats")).get("pages-copied"), 1);
+  server.kill();
+});
+
 Deno.test("PAGES MAP: every copied page is drawn as one, and owners on request", async () => {
   const { server, client } = await opened();
   client.command("bgsave");
