@@ -13,6 +13,10 @@ const LABS: Readonly<Record<string, LabEntry>> = {
     folder: "02_power_cut",
     line: "pull the plug: what appendfsync keeps, and what the order of file operations decides",
   },
+  fork: {
+    folder: "03_fork",
+    line: "user-space freeze against the real fork(): start pause, and the kernel's page copies, predicted",
+  },
   "rdb-bytes": {
     folder: "07_rdb_bytes",
     line: "every byte of an RDB file explained; flip a bit and see who notices: the structure, or only the checksum",
