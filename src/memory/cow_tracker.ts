@@ -40,6 +40,8 @@ export class CowTracker {
   onTrace: (page: number) => void = () => {};
   /** Owner of each unit; the allocator's. */
   unitOwner: Uint8Array = new Uint8Array(0);
+  /** Table index of the command that copied a page last; the memory's. It tells about pages that are copied now. */
+  copiedBy: Uint16Array = new Uint16Array(0);
   #writtenAtFreeze = 0;
   #writtenAtEnd = 0;
   #startedMs = 0;
@@ -59,6 +61,7 @@ export class CowTracker {
     this.pagesCopied++;
     this.byOwner[this.unitOwner[address >>> UNIT_SHIFT]]++;
     this.byCommand[this.commandId]++;
+    this.copiedBy[page] = this.commandId;
     if (this.tracing) this.onTrace(page);
   }
 

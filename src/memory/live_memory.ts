@@ -23,6 +23,7 @@ import {
 } from "./address.ts";
 import { CowTracker } from "./cow_tracker.ts";
 import { FramePool } from "./frame_pool.ts";
+import { PageChanges } from "./page_changes.ts";
 import type { MemoryReader } from "./reader.ts";
 import { CONTROL, type SnapshotImage } from "./snapshot_image.ts";
 
@@ -39,6 +40,9 @@ interface StaleFrames {
   readonly pages: Int32Array;
   left: number;
 }
+
+/** How many states `pageState` tells apart. */
+export const PAGE_STATES = 4;
 
 const NO_BYTES = new Uint8Array(0);
 const NO_WORDS = new Uint32Array(0);
@@ -65,6 +69,9 @@ export class LiveMemory implements MemoryReader {
   /** Pages that the whole address space has. */
   readonly pagesMax: number;
   readonly cow: CowTracker = new CowTracker();
+  readonly changes: PageChanges = new PageChanges();
+  /** One more than the highest page that was ever written: no page from here on has had data. */
+  pagesTouched = 0;
   /** Called when the frames ran out or the budget is spent: the save must fail, writes go on. */
   onSnapshotAborted: (reason: string) => void = () => {};
 
@@ -106,6 +113,7 @@ export class LiveMemory implements MemoryReader {
     this.#pageEpoch = lazyInt32(this.pagesMax);
     this.#frameTables = [lazyInt32(this.pagesMax), lazyInt32(this.pagesMax)];
     this.#frameTable = this.#frameTables[0];
+    this.cow.copiedBy = new Uint16Array(new SharedArrayBuffer(this.pagesMax * 2));
     for (let i = 0; i < SEGMENTS_MAX; i++) {
       this.#segments.push(null), this.#bytes.push(NO_BYTES), this.#words.push(NO_WORDS), this.#doubles.push(NO_DOUBLES);
     }
@@ -289,6 +297,8 @@ export class LiveMemory implements MemoryReader {
     const previous = this.#pageEpoch[page];
     if (previous !== 0 && this.#snapshotLive) this.#copyPage(page, address);
     this.#pageEpoch[page] = this.#epoch;
+    if (page >= this.pagesTouched) this.pagesTouched = page + 1;
+    this.changes.record(page);
   }
 
   // ---- segments ------------------------------------------------------------------------------------------------
@@ -329,6 +339,7 @@ export class LiveMemory implements MemoryReader {
     const first = Math.max(Math.floor(firstUnit / perPage), Math.ceil(runFirst / perPage));
     const end = Math.min(Math.ceil((firstUnit + units) / perPage), Math.floor((runFirst + runUnits) / perPage));
     const pageEpoch = this.#pageEpoch;
+    for (let page = first; page < end; page++) this.changes.record(page);
     if (!this.#snapshotLive) {
       for (let page = first; page < end; page++) pageEpoch[page] = 0;
       return;
@@ -401,6 +412,18 @@ export class LiveMemory implements MemoryReader {
     if (epoch === 0) return 0;
     if (!this.#snapshotLive) return 1;
     return this.#frameTable[page] !== 0 ? 3 : epoch === this.#epoch ? 1 : 2;
+  }
+
+  /**
+   * Cell of a page for the page map: its state, and times `PAGE_STATES` the owner of its first unit that has one. A page smaller than a
+   * unit has the owner of its unit.
+   */
+  pageCell(page: number): number {
+    const { unitOwner } = this.cow, first = Math.floor((page * this.pageBytes) / UNIT_BYTES);
+    const last = Math.floor(((page + 1) * this.pageBytes - 1) / UNIT_BYTES);
+    let unit = first;
+    while (unit < last && unitOwner[unit] === 0) unit++;
+    return this.pageState(page) + PAGE_STATES * unitOwner[unit];
   }
 
   #reserveFrames(budgetBytes: number): FramePool {

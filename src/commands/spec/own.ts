@@ -10,6 +10,15 @@ export const OWN_FACTS = defineGroup("server", [
     complexity: "Depends on subcommand.",
     subcommands: [
       {
+        name: "changes",
+        arity: -3,
+        flags: ["admin", "noscript", "loading", "stale"],
+        summary: "Tells which memory pages changed since an earlier answer, and the figures of memory.",
+        since: "1.0.0",
+        complexity: "O(N) where N is the number of changes told",
+        args: [integer("sequence"), integer("count", OPTIONAL)],
+      },
+      {
         name: "help",
         arity: 2,
         flags: ["loading", "stale"],
@@ -18,15 +27,23 @@ export const OWN_FACTS = defineGroup("server", [
         complexity: "O(1)",
       },
       {
+        name: "legend",
+        arity: 2,
+        flags: ["admin", "noscript", "loading", "stale"],
+        summary: "Names the states, owners and commands that cells and changes have by number.",
+        since: "1.0.0",
+        complexity: "O(N) where N is the number of commands",
+      },
+      {
         name: "map",
         arity: -2,
         flags: ["admin", "noscript", "loading", "stale"],
-        summary: "Draws the state of memory pages, one character a page.",
+        summary: "Draws the state of memory pages, one character or byte a page.",
         since: "1.0.0",
         complexity: "O(N) where N is the number of pages drawn",
         args: [
           block("range", [integer("start"), integer("count")], OPTIONAL),
-          word("owners", OPTIONAL),
+          oneOf("form", [word("owners"), word("cells")], OPTIONAL),
         ],
       },
       {

@@ -8,7 +8,7 @@ Deno.test("COMMAND: COUNT, LIST and INFO agree on what the server has", async ()
   assertEquals(all.length, count);
   const names = client.command("command", "list") as string[];
   assertEquals(names.filter((name) => !name.includes("|")).length, count);
-  assertEquals(names.filter((name) => name.startsWith("pages|")).length, 5);
+  assertEquals(names.filter((name) => name.startsWith("pages|")).length, 7);
   assert(!names.includes("failover"), "a command without a handler does not exist");
   server.kill();
 });

@@ -2,7 +2,7 @@
  * PAGES: what copy-on-write does, page by page. It shows the running snapshot, or the last one once it has ended.
  *
  *   PAGES STATS                          figures and the timeline
- *   PAGES MAP [start count] [OWNERS]     one character a page
+ *   PAGES MAP, CHANGES, LEGEND           state of each page: `page_map_commands.ts`
  *   PAGES TOP [count]                    copies by structure, by command, and by key (while traced)
  *   PAGES TRACE ON|OFF                   whether copies are counted by key; the directive pages-trace is the same switch
  */
@@ -10,20 +10,14 @@ import { latin1Decode, latin1Encode } from "../../base/bytes.ts";
 import type { CommandContext, Handlers } from "../../commands/context.ts";
 import { ERROR } from "../../commands/errors.ts";
 import { legacyRange } from "../../commands/spec/legacy_range.ts";
-import { NO_COMMAND, OWNER_NAMES, UNIT_BYTES } from "../../memory/mod.ts";
+import { NO_COMMAND, OWNER_NAMES } from "../../memory/mod.ts";
 import type { ReplyWriter } from "../../resp/reply_writer.ts";
 import { PageTrace } from "../page_trace.ts";
 import type { Server } from "../server.ts";
 import { help } from "./help.ts";
+import { pageMapCommands, SERVER_ITSELF } from "./page_map_commands.ts";
 
-const MAP_PAGES_DEFAULT = 4096;
-const MAP_PAGES_MAX = 1 << 20;
 const TOP_DEFAULT = 10;
-/** By page state: untouched or free, clean, frozen and shared, copied. */
-const STATE_LETTERS = ".cfC";
-/** By owner, in the order of OWNER_NAMES. */
-const OWNER_LETTERS = ".htevliqfxsp*";
-
 interface Copies {
   readonly name: string;
   readonly copies: number;
@@ -36,7 +30,7 @@ export function pagesCommands(server: Server): Handlers {
   /** First key of the command that is executing, one character a byte; "(server)" for work that no command asked for. */
   function executingKey(): string {
     const { args } = server.context, command = server.table.byId(cow.commandId);
-    if (command === undefined) return "(server)";
+    if (command === undefined) return SERVER_ITSELF;
     const { first } = legacyRange(command.facts.keySpecs);
     if (first <= 0 || first >= args.count) return "(no key)";
     return latin1Decode(args.slice(first));
@@ -78,41 +72,6 @@ export function pagesCommands(server: Server): Handlers {
     }
   }
 
-  // ---- MAP -----------------------------------------------------------------------------------------------------
-
-  function map(ctx: CommandContext): void {
-    const { args, reply } = ctx;
-    const withOwners = args.count > 2 && args.equalsIgnoreCase(args.count - 1, "owners");
-    const numbers = args.count - 2 - (withOwners ? 1 : 0);
-    if (numbers !== 0 && numbers !== 2) return reply.error(ERROR.syntax);
-    const start = numbers === 2 ? ctx.count(2, "start must be 0 or more") : 0;
-    if (Number.isNaN(start)) return;
-    const count = numbers === 2 ? ctx.count(3, "count must be 0 or more") : MAP_PAGES_DEFAULT;
-    if (Number.isNaN(count)) return;
-    const shown = Math.min(count, MAP_PAGES_MAX, Math.max(0, memory.pagesMax - start));
-    reply.startMap(withOwners ? 5 : 4);
-    reply.text("start"), reply.integer(start);
-    reply.text("count"), reply.integer(shown);
-    reply.text("legend"), reply.text(withOwners ? `${STATE_LEGEND}; ${OWNER_LEGEND}` : STATE_LEGEND);
-    reply.text("states"), reply.text(letters(start, shown, (page) => STATE_LETTERS[memory.pageState(page)]));
-    if (withOwners) reply.text("owners"), reply.text(letters(start, shown, ownerLetter));
-  }
-
-  function letters(start: number, count: number, letterOf: (page: number) => string): string {
-    let text = "";
-    for (let page = start; page < start + count; page++) text += letterOf(page);
-    return text;
-  }
-
-  /** Owner of the first unit of the page that has one; a page smaller than a unit has the owner of its unit. */
-  function ownerLetter(page: number): string {
-    const first = Math.floor((page * memory.pageBytes) / UNIT_BYTES);
-    const end = Math.max(first + 1, ((page + 1) * memory.pageBytes) / UNIT_BYTES);
-    let unit = first;
-    while (unit < end - 1 && cow.unitOwner[unit] === 0) unit++;
-    return OWNER_LETTERS[cow.unitOwner[unit]];
-  }
-
   // ---- TOP and TRACE -------------------------------------------------------------------------------------------
 
   function top(ctx: CommandContext): void {
@@ -134,7 +93,7 @@ export function pagesCommands(server: Server): Handlers {
   }
 
   function commandName(id: number): string {
-    return id === NO_COMMAND ? "(server)" : server.table.byId(id)?.fullName ?? "(unknown)";
+    return id === NO_COMMAND ? SERVER_ITSELF : server.table.byId(id)?.fullName ?? "(unknown)";
   }
 
   function replyCopies(reply: ReplyWriter, rows: readonly Copies[]): void {
@@ -158,8 +117,8 @@ export function pagesCommands(server: Server): Handlers {
   }
 
   return {
+    ...pageMapCommands(server),
     "pages|stats": stats,
-    "pages|map": map,
     "pages|top": top,
     "pages|trace": switchTrace,
     "pages|help": pagesHelp,
@@ -173,13 +132,17 @@ function ranked(counts: Float64Array, nameOf: (index: number) => string): Copies
   return rows.sort((a, b) => b.copies - a.copies);
 }
 
-const STATE_LEGEND = ". free or untouched, c clean, f frozen and shared, C copied";
-const OWNER_LEGEND = "owners: " + OWNER_NAMES.map((name, i) => `${OWNER_LETTERS[i]} ${name}`).join(", ");
-
 const pagesHelp = help(
-  "MAP [<start> <count>] [OWNERS]",
+  "CHANGES <sequence> [<count>]",
+  "    Tell which pages changed since <sequence>, which is 0 or what an earlier answer",
+  "    ended with, and the figures of memory. Eight bytes a change: page (4, little",
+  "    endian), cell (see MAP), 0, number of the command that copied the page (2).",
+  "    With 'lost' 1 the changes are no longer kept: read MAP CELLS.",
+  "LEGEND",
+  "    Name the states, owners and commands of cells and changes, by number.",
+  "MAP [<start> <count>] [OWNERS|CELLS]",
   "    Draw pages from number <start>, one character a page; with OWNERS also which",
-  "    structure each belongs to.",
+  "    structure each belongs to; with CELLS one byte a page: state + 4 * owner.",
   "STATS",
   "    Show what the running snapshot, or the last one, copied, and when.",
   "TOP [<count>]",
