@@ -16,7 +16,7 @@ export const SERVER_ITSELF = "(server)";
 
 const MAP_PAGES_DEFAULT = 4096;
 const MAP_PAGES_MAX = 1 << 20;
-const CELLS_MAX = 1 << 16;
+const CELLS_MAX = 1 << 15;
 const CHANGES_MAX = 1 << 14;
 /** page u32 | cell u8 | 0 | command u16, little-endian. */
 const CHANGE = { page: 0, cell: 4, command: 6, sizeBytes: 8 } as const;

@@ -107,7 +107,7 @@ class MapReader {
   readCells(): void {
     const pages = mapOf(this.#client.command("pages", "changes", this.sequence, 0)).get("pages") as number;
     this.cells = new Uint8Array(pages);
-    for (let start = 0; start < pages; start += 1 << 16) {
+    for (let start = 0; start < pages; start += 1 << 15) {
       const cells = mapOf(this.#client.command("pages", "map", start, pages - start, "cells")).get("cells") as string;
       this.cells.set(Uint8Array.from(cells, (cell) => cell.charCodeAt(0)), start);
     }
