@@ -1,4 +1,8 @@
-/** Parses replies, RESP2 and RESP3, for in-process clients. Text comes back as latin1: one character a byte, nothing lost. */
+/**
+ * Parses replies, RESP2 and RESP3, for whoever sends requests. Text comes back as latin1: one character a byte, nothing lost.
+ *
+ * An array whose elements are still coming is kept open, so no byte of an element is parsed twice however the reply is cut.
+ */
 import { latin1Decode } from "../base/bytes.ts";
 
 /** An error reply; the text includes its code. */
@@ -8,13 +12,24 @@ export class ReplyError extends Error {
 
 export type Reply = string | number | boolean | null | ReplyError | Reply[] | Map<string, Reply>;
 
+/** An array or a map, some of whose elements have come. */
+interface OpenReply {
+  readonly isMap: boolean;
+  readonly count: number;
+  readonly items: Reply[];
+}
+
 const CR = 13;
+/** What stands for an array or a map while it is open. */
+const OPENED = Symbol("opened");
 
 export class ReplyParser {
   #bytes = new Uint8Array(64 * 1024);
   #start = 0;
   #end = 0;
   #at = 0;
+  /** The innermost is the last. */
+  readonly #open: OpenReply[] = [];
 
   push(bytes: Uint8Array, length: number): void {
     if (this.#start === this.#end) this.#start = this.#end = 0;
@@ -30,13 +45,29 @@ export class ReplyParser {
 
   /** The next whole reply, or undefined. */
   next(): Reply | undefined {
-    this.#at = this.#start;
-    const reply = this.#value();
-    if (reply !== undefined) this.#start = this.#at;
-    return reply;
+    for (;;) {
+      this.#at = this.#start;
+      const value = this.#value();
+      if (value === undefined) return undefined;
+      this.#start = this.#at;
+      const whole = value === OPENED ? undefined : this.#placed(value);
+      if (whole !== undefined) return whole;
+    }
   }
 
-  #value(): Reply | undefined {
+  /** Puts a value where it belongs: the reply that it completes, or undefined when more must come. */
+  #placed(value: Reply): Reply | undefined {
+    let whole = value;
+    for (let open = this.#open.at(-1); open !== undefined; open = this.#open.at(-1)) {
+      open.items.push(whole);
+      if (open.items.length < open.count) return undefined;
+      this.#open.pop();
+      whole = open.isMap ? mapOf(open.items) : open.items;
+    }
+    return whole;
+  }
+
+  #value(): Reply | typeof OPENED | undefined {
     const line = this.#line();
     if (line === undefined) return undefined;
     const rest = line.slice(1);
@@ -58,9 +89,9 @@ export class ReplyParser {
       case "=":
         return this.#verbatim(Number(rest));
       case "%":
-        return this.#map(Number(rest));
+        return this.#aggregate(Number(rest) * 2, true);
       default:
-        return this.#array(Number(rest));
+        return this.#aggregate(Number(rest), false);
     }
   }
 
@@ -86,22 +117,16 @@ export class ReplyParser {
     return this.#bulk(length)?.slice(4);
   }
 
-  #array(count: number): Reply[] | null | undefined {
+  #aggregate(count: number, isMap: boolean): Reply | typeof OPENED {
     if (count < 0) return null;
-    const items: Reply[] = [];
-    for (let i = 0; i < count; i++) {
-      const item = this.#value();
-      if (item === undefined) return undefined;
-      items.push(item);
-    }
-    return items;
+    if (count === 0) return isMap ? new Map() : [];
+    this.#open.push({ isMap, count, items: [] });
+    return OPENED;
   }
+}
 
-  #map(pairs: number): Map<string, Reply> | undefined {
-    const items = this.#array(pairs * 2);
-    if (items === undefined || items === null) return undefined;
-    const map = new Map<string, Reply>();
-    for (let i = 0; i < items.length; i += 2) map.set(String(items[i]), items[i + 1]);
-    return map;
-  }
+function mapOf(items: readonly Reply[]): Map<string, Reply> {
+  const map = new Map<string, Reply>();
+  for (let i = 0; i < items.length; i += 2) map.set(String(items[i]), items[i + 1]);
+  return map;
 }

@@ -54,3 +54,10 @@ Deno.test("ReplyParser: more than its buffer holds comes through", () => {
   const value = "v".repeat(100_000), text = `$${value.length}\r\n${value}\r\n`;
   assertEquals(parse([text + text.slice(0, 50_000), text.slice(50_000), text]), [value, value, value]);
 });
+
+Deno.test("ReplyParser: an array of many elements in small pieces, which takes hours when each piece begins it anew", () => {
+  const count = 300_000, text = `*${count}\r\n${":1\r\n".repeat(count)}`;
+  const pieces = Array.from({ length: Math.ceil(text.length / 64) }, (_, i) => text.slice(i * 64, i * 64 + 64));
+  const [reply] = parse(pieces);
+  assertEquals((reply as Reply[]).length, count);
+});
