@@ -66,6 +66,7 @@ export { type FileHandle, readWhole, StorageError, writeFully } from "./io/stora
 export { LoadFailedError } from "./server/loading.ts";
 export { OWNER_NAMES } from "./memory/owner.ts";
 export type { CowSample } from "./memory/cow_tracker.ts";
+export { PAGE_TABLE_BYTES } from "./memory/live_memory.ts";
 
 export interface OpenOptions {
   /** As on the command line: `["--appendonly", "yes"]`. The port is not bound unless a network with ports is given. */

@@ -9,10 +9,12 @@ function lab(...args: string[]): Promise<{ code: number; out: string; err: strin
   return runProgram(ROOT, "labs/lab.ts", args);
 }
 
+const HOT_SETS = ["cow", "--experiment", "hot-sets", "--json"];
+
 Deno.test("lab cow: memory grows by the pages written during the save, and is normal again after it", async () => {
-  const { code, out, err } = await lab("cow", "--keys", "200000", "--hot", "0.1,100", "--seconds", "0.3", "--json");
-  assertEquals(code, 0, err);
-  const { rows } = JSON.parse(out);
+  const { out, err } = await lab(...HOT_SETS, "--keys", "200000", "--hot", "0.1,100", "--seconds", "0.3");
+  assert(out.startsWith("{"), err);
+  const { "hot-sets": rows } = JSON.parse(out);
   const [cold, hot] = rows.map((row: { peakBytes: number; normalBytes: number }) => row.peakBytes / row.normalBytes);
   assert(cold <= 1.1 && hot >= 1.5, `peak ÷ normal: ${cold} at 0.1 %, ${hot} at 100 %`);
   for (const row of rows) {
@@ -24,7 +26,7 @@ Deno.test("lab cow: memory grows by the pages written during the save, and is no
 
 Deno.test("lab cow --type mix: every type's writes copy pages, and every copy is of a structure and of a type", async () => {
   const { code, out, err } = await lab(
-    "cow",
+    ...HOT_SETS,
     "--type",
     "mix",
     "--keys",
@@ -33,10 +35,9 @@ Deno.test("lab cow --type mix: every type's writes copy pages, and every copy is
     "100",
     "--seconds",
     "0.2",
-    "--json",
   );
   assertEquals(code, 0, err);
-  const [row] = JSON.parse(out).rows;
+  const [row] = JSON.parse(out)["hot-sets"];
   const pages = (of: { pages: number }[]) => of.reduce((sum, one) => sum + one.pages, 0);
   assertEquals([pages(row.owners), pages(row.types)], [row.pagesCopied, row.pagesCopied]);
   for (const one of row.types) {
@@ -48,12 +49,30 @@ Deno.test("lab cow --type mix: every type's writes copy pages, and every copy is
   }
 });
 
+Deno.test("lab cow: recorded traces give the same counts for the same seed, and every claim holds", async () => {
+  const args = ["cow", "--experiment", "page-size,attribution", "--quick", "--json", "--seed", "5"];
+  const runs = [await lab(...args), await lab(...args)].map(({ code, out, err }) => {
+    assertEquals(code, 0, err);
+    return JSON.parse(out);
+  });
+  const counts = runs.map((run) => [
+    run["page-size"].rows.map((row: { pagesCopied: number }) => row.pagesCopied),
+    run.attribution.commands.map(({ command, pages }: { command: string; pages: number }) => [command, pages]),
+    run.claims.map(({ holds }: { holds: boolean }) => holds),
+  ]);
+  assertEquals(counts[0], counts[1]);
+  assert(counts[0][0].length === 7 && counts[0][2].every((holds: boolean) => holds));
+});
+
 Deno.test("lab: an unknown lab or option says what there is, and exits with 2", async () => {
   const unknownLab = await lab("cwo"),
     unknownOption = await lab("cow", "--kesy", "5"),
     badValue = await lab("cow", "--page-size", "1000"),
-    badType = await lab("cow", "--type", "tree");
-  assertEquals([unknownLab.code, unknownOption.code, badValue.code, badType.code], [2, 2, 2, 2]);
+    badType = await lab("cow", "--type", "tree"),
+    unknownExperiment = await lab("cow", "--experiment", "skew,page-sise");
+  const codes = [unknownLab, unknownOption, badValue, badType, unknownExperiment].map(({ code }) => code);
+  assertEquals(codes, [2, 2, 2, 2, 2]);
+  assertStringIncludes(unknownExperiment.err, 'no experiment "page-sise". Did you mean "page-size"?');
   assertStringIncludes(badType.err, "--type takes string, list, hash, set, zset, stream or mix");
   assertStringIncludes(unknownLab.err, 'Did you mean "cow"?');
   assertStringIncludes(unknownOption.err, "--kesy");

@@ -1,193 +1,126 @@
 /**
- * Lab 01, copy-on-write. Loads real data, then writes to a hot set of it at full speed while BGSAVE runs, for hot sets of several sizes,
- * and shows what the snapshot cost: pages copied, peak memory, pauses. Every figure is measured on the server that runs here.
+ * Lab 01, copy-on-write. What a save costs while one writes, in six experiments on the real server: hot sets in real time, then recorded traces
+ * for skew, duration and value size, page size, the order of the walk, a budget, and who causes the copies.
  */
-import { setImmediate } from "node:timers";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { type Afterimage, type Client, DiskStorage, openServer, OWNER_NAMES, ReplyError } from "../../src/mod.ts";
-import { ask, bars, mib, onInterrupt, Progress, table } from "../kit/terminal.ts";
-import { BATCH, ELEMENTS, VALUE_TYPES, WriteLoad } from "../kit/write_load.ts";
-import { cells, conclusions, dataSet, HEADINGS, report, type Row, structureTable, typeTable } from "./findings.ts";
-import { type Options, options } from "./options.ts";
+import { ReplyError } from "../../src/mod.ts";
+import { writePartsReport } from "../kit/html_report.ts";
+import { ask, Progress, table, wrapped } from "../kit/terminal.ts";
+import { attributionOutcome, measureAttribution } from "./attribution.ts";
+import { budgetOutcome, measureBudgets } from "./budget.ts";
+import type { Outcome } from "./experiment.ts";
+import { dataSet, hotSetOutcome } from "./hot_set_findings.ts";
+import { measureHotSets } from "./hot_sets.ts";
+import { type ExperimentName, type Options, options } from "./options.ts";
+import { measurePageSizes, pageSizeOutcome } from "./page_sizes.ts";
+import { measureScanOrders, scanOutcome } from "./scan_order.ts";
+import { measureSkews, skewOutcome } from "./skew.ts";
 
-/** Time that writing goes on before the event loop gets its turn: the server's cron, the snapshot's report. */
-const SLICE_MS = 4;
+const VALUE_BYTES = 100;
 
-const nextTurn = () => new Promise<void>((resolve) => void setImmediate(resolve));
-
-/** The loads of the types that are written, each over keys of its own, and what their writes cost. */
-class Loads {
-  readonly #all: WriteLoad[];
-  readonly keysEach: number;
-  readonly #redis: Afterimage;
-  #costs: Row["types"] = [];
-  #turn = 0;
-
-  constructor(redis: Afterimage, client: Client, o: Options) {
-    const types = o.type === "mix" ? VALUE_TYPES : [o.type];
-    this.#redis = redis;
-    this.#all = types.map((type) => new WriteLoad(client, type, o.valueBytes));
-    this.keysEach = Math.floor(o.keys / types.length / (o.type === "string" ? 1 : ELEMENTS));
-    this.resetCosts();
-  }
-
-  /** Makes keys [first, first + BATCH) of each type, as far as there are so many. */
-  fill(first: number): void {
-    for (const load of this.#all) load.fill(Math.min(first, this.keysEach - BATCH));
-  }
-
-  resetCosts(): void {
-    this.#costs = this.#all.map(({ type }) => ({ type, pages: 0, writtenBytes: 0 }));
-  }
-
-  get costs(): Row["types"] {
-    return this.#costs;
-  }
-
-  /** One pipeline to the next type, over its hottest keys. */
-  overwrite(hotShare: number): void {
-    const at = this.#turn++ % this.#all.length, cost = this.#costs[at], { cow } = this.#redis.server.memory;
-    const { pagesCopied, writtenBytes } = cow;
-    this.#all[at].overwrite(Math.max(1, Math.round(this.keysEach * hotShare)));
-    cost.pages += cow.pagesCopied - pagesCopied, cost.writtenBytes += cow.writtenBytes - writtenBytes;
-  }
+interface Experiment {
+  /** What is asked before it. */
+  question(o: Options): string;
+  run(o: Options, progress: Progress): Promise<Outcome>;
 }
 
-/** Writes at full speed until `isOver`; returns writes, time, and the longest time one pipeline took. */
-async function writeUntil(loads: Loads, hotShare: number, isOver: () => boolean, each: () => void) {
-  let writes = 0, pauseMs = 0;
-  const startedMs = performance.now();
-  while (!isOver()) {
-    const sliceMs = performance.now();
-    let lastMs = sliceMs;
-    while (lastMs - sliceMs < SLICE_MS) {
-      loads.overwrite(hotShare);
-      const nowMs = performance.now();
-      pauseMs = Math.max(pauseMs, nowMs - lastMs);
-      lastMs = nowMs;
-      writes += BATCH;
-    }
-    each();
-    await nextTurn();
+const EXPERIMENTS: Readonly<Record<ExperimentName, Experiment>> = {
+  "hot-sets": {
+    question: (o) =>
+      `${dataSet(o)} are loaded and saved with BGSAVE while a hot set of ${
+        o.hotPercent.at(-1)
+      } % of the keys is written at full speed. ` +
+      "How many times its normal memory will the server take at the peak? (1 = no more than before)",
+    run: async (o, progress) => hotSetOutcome(await measureHotSets(o, progress), o),
+  },
+  skew: {
+    question: () =>
+      "During a save there are half as many writes as pages, to keys drawn by Zipf's law. How many times its normal memory will the server take?",
+    run: async ({ sizes, seed }, progress) =>
+      skewOutcome(await measureSkews({ dataBytes: sizes.skewBytes, seed }, progress)),
+  },
+  "page-size": {
+    question: () => "The same writes with pages of 2 MiB instead of 4 KiB: how many times the bytes will be copied?",
+    run: async ({ sizes, seed }, progress) =>
+      pageSizeOutcome(await measurePageSizes({ keys: sizes.pageSizeKeys, valueBytes: VALUE_BYTES, seed }, progress)),
+  },
+  "scan-order": {
+    question: () =>
+      "If pages that are saved already were not copied, and the child walked by address: what part of the copies would not be made?",
+    run: async ({ sizes, seed }, progress) =>
+      scanOutcome(await measureScanOrders({ keys: sizes.scanOrderKeys, valueBytes: VALUE_BYTES, seed }, progress)),
+  },
+  budget: {
+    question: () =>
+      "Copies may take half the memory that a save needs for them. What part of the keys will be saved when that is used up?",
+    run: async ({ sizes, seed }, progress) =>
+      budgetOutcome(await measureBudgets({ keys: sizes.budgetKeys, valueBytes: VALUE_BYTES, seed }, progress)),
+  },
+  attribution: {
+    question: () =>
+      "Which command will copy most pages a call: SET, APPEND, EXPIRE, UNLINK, LSET, HSET, SADD, ZADD or XADD?",
+    run: async ({ sizes, seed }, progress) =>
+      attributionOutcome(
+        await measureAttribution({ keys: sizes.attributionKeys, valueBytes: VALUE_BYTES, seed }, progress),
+      ),
+  },
+};
+
+function print({ part, picture, claims, answer }: Outcome, prediction: string | null): void {
+  console.log(`${part.title}\n${"═".repeat(part.title.length)}\n${wrapped(part.note)}\n`);
+  for (const [i, { title, headings, rows, lastIsText }] of part.tables.entries()) {
+    console.log(`${i === 0 ? "" : `\n${title}\n`}${table(headings, rows, lastIsText)}`);
   }
-  return { writes, elapsedMs: performance.now() - startedMs, pauseMs };
+  console.log(`\n${picture}\n`);
+  if (prediction !== null) console.log(`You predicted ${prediction}; measured: ${answer}.\n`);
+  console.log(part.conclusions.map((text) => wrapped(text)).join("\n"));
+  for (const { text, measured, holds } of claims) {
+    console.log(wrapped(`${holds ? "✓" : "✗"} claim: ${text} (${measured})`));
+  }
+  console.log("");
 }
 
-async function measure(
-  redis: Afterimage,
-  client: Client,
-  loads: Loads,
-  hotPercent: number,
-  o: Options,
-  progress: Progress,
-): Promise<Row> {
-  const { memory, statistics } = redis.server, cow = memory.cow, hotShare = hotPercent / 100;
-  const label = `hot ${String(hotPercent).padStart(4)} %`, untilMs = performance.now() + o.seconds * 1000;
-  const before = await writeUntil(loads, hotShare, () => performance.now() >= untilMs, () => {
-    progress.update(`${label}: writing`, 1 - (untilMs - performance.now()) / (o.seconds * 1000));
+function report(outcomes: readonly Outcome[]): string {
+  return writePartsReport("cow", {
+    title: "Copy-on-write: what a BGSAVE costs while you write",
+    introduction:
+      "A snapshot freezes memory, and a page is copied when it is written for the first time after that. How many pages that is " +
+      "depends on which keys are written, how often, how large they are and how large pages are. Every figure was measured on the server.",
+    parts: outcomes.map(({ part, claims }) => ({
+      ...part,
+      conclusions: [
+        ...part.conclusions,
+        ...claims.map(({ text, measured, holds }) => `${holds ? "✓" : "✗"} ${text} (${measured})`),
+      ],
+    })),
+    setting: `${navigator.hardwareConcurrency} processors; Deno ${Deno.version.deno}.`,
   });
-  const normalBytes = memory.dataBytes, startedMs = performance.now();
-  client.command("BGSAVE");
-  loads.resetCosts();
-  const freezeUs = statistics.latestForkUs;
-  const during = await writeUntil(loads, hotShare, () => !cow.live, () => {
-    cow.sample(Date.now(), memory.dataBytes + memory.frameBytes);
-    const info = memory.control[1] / Math.max(1, memory.control[2]);
-    progress.update(`${label}: saving `, info, `${mib(memory.frameBytes)} MiB copied`);
-  });
-  const saveMs = performance.now() - startedMs;
-  if (!String(client.command("INFO", "persistence")).includes("rdb_last_bgsave_status:ok")) {
-    throw new Error("the save failed");
-  }
-  return {
-    hotPercent,
-    pagesFrozen: cow.pagesFrozen,
-    pagesCopied: cow.pagesCopied,
-    copiedBytes: cow.copiedBytes,
-    normalBytes,
-    peakBytes: cow.peakBytes,
-    afterBytes: memory.dataBytes + memory.frameBytes,
-    amplification: cow.amplification,
-    saveMs,
-    freezeUs,
-    writesBefore: (before.writes * 1000) / before.elapsedMs,
-    writesDuring: (during.writes * 1000) / during.elapsedMs,
-    pauseBeforeMs: before.pauseMs,
-    pauseDuringMs: during.pauseMs,
-    owners: OWNER_NAMES.map((owner, i) => ({ owner, pages: cow.byOwner[i] })).filter((one) => one.pages > 0),
-    types: loads.costs,
-    samples: cow.samples.map((sample) => ({ ...sample })),
-  };
 }
 
-async function run(o: Options): Promise<Row[]> {
-  const dir = mkdtempSync(`${tmpdir()}/afterimage-cow-`),
-    progress = new Progress(o.json),
-    say = o.json ? () => {} : console.log;
-  const redis = await openServer({
-    directives: ["--save", "", "--dir", dir, "--page-size", String(o.pageBytes), "--rdbcompression", "no"],
-    storage: new DiskStorage(),
-  });
-  const cleanUp = () => {
-    redis.kill();
-    rmSync(dir, { recursive: true, force: true });
-  };
-  onInterrupt(cleanUp);
-  try {
-    const client = redis.connect(), loads = new Loads(redis, client, o);
-    for (let first = 0; first < loads.keysEach; first += BATCH) {
-      loads.fill(first);
-      if (first % (BATCH * 16) === 0) {
-        progress.update("loading", first / loads.keysEach);
-        await nextTurn();
-      }
-    }
+async function runAll(o: Options): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [], progress = new Progress(o.json);
+  for (const name of o.experiments) {
+    const { question, run } = EXPERIMENTS[name], prediction = o.json ? null : ask(`${wrapped(question(o))}\n> `);
+    const outcome = await run(o, progress);
     progress.clear();
-    say(`Loaded ${dataSet(o)}: ${mib(redis.server.memory.dataBytes)} MiB in pages of ${o.pageBytes} bytes.\n`);
-    const rows: Row[] = [];
-    for (const hotPercent of o.hotPercent) {
-      rows.push(await measure(redis, client, loads, hotPercent, o, progress));
-    }
-    progress.clear();
-    return rows;
-  } catch (error) {
-    if (!(error instanceof ReplyError)) throw error;
-    console.error(
-      `The server refused a command: ${error.message}\nTry fewer keys (--keys) or smaller values (--value-bytes).`,
-    );
-    Deno.exit(1);
-  } finally {
-    cleanUp();
+    if (!o.json) print(outcome, prediction);
+    outcomes.push(outcome);
   }
+  return outcomes;
 }
 
-const o = options();
-const prediction = o.json ? null : ask(
-  `${dataSet(o)} are loaded and saved with BGSAVE while a hot set of ${o.hotPercent.at(-1)} % of the keys is written ` +
-    "at full speed.\n" +
-    "How many times its normal memory will the server take at the peak? (1 = no more than before) ",
-);
-const rows = await run(o);
-if (o.json) console.log(JSON.stringify({ options: o, rows }, null, 2));
-else {
-  console.log(table(HEADINGS, rows.map(cells)));
-  console.log("\nPeak memory ÷ normal memory");
-  console.log(bars(rows.map((row) => ({
-    label: `hot ${row.hotPercent} %`,
-    value: row.peakBytes / row.normalBytes,
-    text: (row.peakBytes / row.normalBytes).toFixed(2),
-  }))));
-  const last = rows.at(-1)!,
-    tables = o.type === "mix" ? [structureTable(last, o), typeTable(last, o)] : [structureTable(last, o)];
-  for (const { title, headings, rows: lines, lastIsText } of tables) {
-    console.log(`\n${title}\n${table(headings, lines, lastIsText)}`);
-  }
-  const seen = conclusions(rows, o);
-  if (prediction !== null) {
-    console.log(
-      `\nYou predicted ${prediction}; measured: ${(rows.at(-1)!.peakBytes / rows.at(-1)!.normalBytes).toFixed(2)}.`,
-    );
-  }
-  console.log(`\n${seen.join("\n")}\n\nThe report with charts: ${report(rows, o, seen)}`);
+const o = options(Deno.systemMemoryInfo().available);
+if (o.scaledDown !== null && !o.json) console.log(o.scaledDown);
+try {
+  const outcomes = await runAll(o), claims = outcomes.flatMap((outcome) => outcome.claims);
+  if (o.json) {
+    const figures = Object.fromEntries(o.experiments.map((name, i) => [name, outcomes[i].figures]));
+    console.log(JSON.stringify({ options: o, ...figures, claims }, null, 2));
+  } else console.log(`The report with charts: ${report(outcomes)}`);
+  if (claims.some((claim) => !claim.holds)) Deno.exitCode = 1;
+} catch (error) {
+  if (!(error instanceof ReplyError)) throw error;
+  console.error(
+    `The server refused a command: ${error.message}\nTry fewer keys (--keys) or smaller values (--value-bytes).`,
+  );
+  Deno.exitCode = 1;
 }

@@ -17,6 +17,7 @@ th, td { text-align: right; padding: .3rem .8rem; border-bottom: 1px solid var(-
 table.text :is(th, td):last-child { text-align: left; }
 .scroll > svg, .scroll > figure > svg { min-width: 38rem; } figure { margin: 0; } figure > div { font-size: 13px !important; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 0 2rem; }
+.part { border-top: 1px solid var(--line); margin-top: 2.5rem; } .part h2 { font-size: 1.3rem; } .part h3 { margin: 1.8rem 0 .2rem; }
 .card { border-top: 1px solid var(--line); margin-top: 1.5rem; } .card h3 { margin-bottom: .2rem; } .card h4 { margin: .6rem 0 0; }
 .card p { margin: .3rem 0; } .bad { color: var(--bad); font-weight: 600; } .good { color: var(--good); font-weight: 600; }
 details { margin: .6rem 0; } summary { cursor: pointer; } details table { font-size: .85rem; } details :is(th, td) { padding: .15rem .5rem; }
@@ -36,6 +37,15 @@ export interface ReportTable {
   readonly lastIsText: boolean;
   readonly headings: readonly string[];
   readonly rows: readonly (readonly string[])[];
+}
+
+/** One of several experiments of a lab: what was found, then tables and charts. */
+export interface ReportPart {
+  readonly title: string;
+  readonly note: string;
+  readonly conclusions: readonly string[];
+  readonly charts: readonly Chart[];
+  readonly tables: readonly ReportTable[];
 }
 
 /** What a lab draws itself, as HTML. */
@@ -62,12 +72,36 @@ export interface Report {
   readonly setting: string;
 }
 
+/** A report of experiments that stand beside each other. */
+export interface PartsReport {
+  readonly title: string;
+  readonly introduction: string;
+  readonly parts: readonly ReportPart[];
+  readonly setting: string;
+}
+
 /** Writes the report to reports/<name>.html and returns the path. */
 export function writeReport(name: string, report: Report): string {
+  return write(name, page(report));
+}
+
+/** Likewise, of several experiments. */
+export function writePartsReport(name: string, { title, introduction, parts, setting }: PartsReport): string {
+  return write(name, frame(title, introduction, parts.map(partOf).join("\n"), setting));
+}
+
+function write(name: string, html: string): string {
   ensureDirSync("reports");
   const path = `reports/${name}.html`;
-  writeFileSync(path, page(report));
+  writeFileSync(path, html);
   return path;
+}
+
+function partOf({ title, note, conclusions, charts, tables }: ReportPart): string {
+  return `<section class="part">${heading(title, note)}
+${conclusions.map((text) => `<p>${escapeHtml(text)}</p>`).join("\n")}
+${charts.map((chart) => chartOf(chart, "h3")).join("\n")}
+${tables.map((table) => titledTable(table, "h3")).join("\n")}</section>`;
 }
 
 export function tableOf(headings: readonly string[], rows: readonly (readonly string[])[], lastIsText = false): string {
@@ -79,28 +113,37 @@ export function tableOf(headings: readonly string[], rows: readonly (readonly st
 ${rows.map((row) => `<tr>${cells("td", row)}</tr>`).join("\n")}</tbody></table></div>`;
 }
 
-function heading(title: string, note: string): string {
-  return `<h2>${escapeHtml(title)}</h2><p class="soft">${escapeHtml(note)}</p>`;
+type HeadingTag = "h2" | "h3";
+
+function heading(title: string, note: string, tag: HeadingTag = "h2"): string {
+  return `<${tag}>${escapeHtml(title)}</${tag}><p class="soft">${escapeHtml(note)}</p>`;
 }
 
-function chartOf({ title, note, options }: Chart): string {
-  return `${heading(title, note)}<div class="scroll">${draw(options)}</div>`;
+function chartOf({ title, note, options }: Chart, tag?: HeadingTag): string {
+  return `${heading(title, note, tag)}<div class="scroll">${draw(options)}</div>`;
+}
+
+function titledTable({ title, headings, rows, lastIsText }: ReportTable, tag: HeadingTag = "h2"): string {
+  return `<${tag}>${escapeHtml(title)}</${tag}>${tableOf(headings, rows, lastIsText)}`;
+}
+
+function frame(title: string, introduction: string, content: string, setting: string): string {
+  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeHtml(title)}</title><style>${STYLE}</style></head><body><main><h1>${escapeHtml(title)}</h1>
+<p>${escapeHtml(introduction)}</p>
+${content}
+<p class="soft">${escapeHtml(setting)}</p></main></body></html>\n`;
 }
 
 function page(report: Report): string {
-  const titled = ({ title, headings, rows, lastIsText }: ReportTable) =>
-    `<h2>${escapeHtml(title)}</h2>${tableOf(headings, rows, lastIsText)}`;
-  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(report.title)}</title><style>${STYLE}</style></head><body><main><h1>${escapeHtml(report.title)}</h1>
-<p>${escapeHtml(report.introduction)}</p>
-${(report.opening ?? []).map(chartOf).join("\n")}
+  const content = `${(report.opening ?? []).map((chart) => chartOf(chart)).join("\n")}
 ${report.heading === undefined ? "" : heading(report.heading.title, report.heading.note)}
 ${tableOf(report.headings, report.rows)}
 <h2>What to see</h2>${report.conclusions.map((text) => `<p>${escapeHtml(text)}</p>`).join("\n")}
-${report.charts.map(chartOf).join("\n")}
-${report.tables.map(titled).join("\n")}
-${(report.sections ?? []).map(({ title, note, html }) => heading(title, note) + html).join("\n")}
-<p class="soft">${escapeHtml(report.setting)}</p></main></body></html>\n`;
+${report.charts.map((chart) => chartOf(chart)).join("\n")}
+${report.tables.map((table) => titledTable(table)).join("\n")}
+${(report.sections ?? []).map(({ title, note, html }) => heading(title, note) + html).join("\n")}`;
+  return frame(report.title, report.introduction, content, report.setting);
 }
 
 function draw(options: Plot.PlotOptions): string {

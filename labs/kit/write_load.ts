@@ -126,10 +126,17 @@ export class WriteLoad {
 
   /** Changes one element in each of BATCH values, of keys drawn evenly from [0, keys). */
   overwrite(keys: number): void {
+    this.#overwrite(() => Math.floor((this.#next() / 2 ** 32) * keys));
+  }
+
+  /** Changes one element in each of BATCH values, of the keys at [first, first + BATCH) of a recorded trace. */
+  overwriteRecorded(trace: Uint32Array, first: number): void {
+    this.#overwrite((i) => trace[first + i]);
+  }
+
+  #overwrite(keyOf: (i: number) => number): void {
     const template = this.#writes[this.#turn++ % this.#writes.length];
-    for (let i = 0; i < BATCH; i++) {
-      template.patch(i, Math.floor((this.#next() / 2 ** 32) * keys), this.#next());
-    }
+    for (let i = 0; i < BATCH; i++) template.patch(i, keyOf(i), this.#next());
     this.#send(template);
   }
 

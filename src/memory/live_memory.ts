@@ -44,6 +44,9 @@ interface StaleFrames {
 /** How many states `pageState` tells apart. */
 export const PAGE_STATES = 4;
 
+/** What a page costs while it is clean: its epoch, and its slots in the two frame tables. */
+export const PAGE_TABLE_BYTES = 12;
+
 const NO_BYTES = new Uint8Array(0);
 const NO_WORDS = new Uint32Array(0);
 const NO_DOUBLES = new Float64Array(0);
