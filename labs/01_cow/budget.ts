@@ -91,18 +91,19 @@ function lastLine(log: readonly string[], words: string): string {
   return log.findLast((line) => line.includes(words))?.replace(/^.*?\d{3} [*#] /, "") ?? "";
 }
 
+const nameOf = (row: BudgetRow) => Number.isFinite(row.budgetBytes) ? `${mib(row.budgetBytes)} MiB` : "none";
+const peak = (row: BudgetRow) => row.peakBytes / row.normalBytes;
+
 export function budgetOutcome({ writes, rows }: Budgets): Outcome {
-  const [free, enough, half, tenth] = rows, aborted = [half, tenth];
-  const name = (row: BudgetRow) => Number.isFinite(row.budgetBytes) ? `${mib(row.budgetBytes)} MiB` : "none";
-  const peak = (row: BudgetRow) => row.peakBytes / row.normalBytes;
+  const [free, enough, half, tenth] = rows, short = [half, tenth];
   for (const row of rows) assertEquals(row.curve.length - 1, writes / BATCH, "every write was answered");
   return {
-    answer: percent(half.keysSaved / free.keysSaved, 0),
     figures: { writes, rows: rows.map(({ curve: _, ...row }) => row) },
+    answer: percent(half.keysSaved / free.keysSaved, 0),
     picture: `Peak memory ÷ normal memory, by budget\n${
       bars(
         rows.map((row) => ({
-          label: name(row),
+          label: nameOf(row),
           value: peak(row),
           text: `${peak(row).toFixed(2)}  ${row.isOk ? "saved" : "given up"}`,
         })),
@@ -115,70 +116,77 @@ export function budgetOutcome({ writes, rows }: Budgets): Outcome {
           thousands(writes)
         } uniform writes during each save, the same ones; save points are on, and stop-writes-on-bgsave-error is at ` +
         "its default, yes. Budgets are the whole, the half and the tenth of what the save without one copied.",
-      conclusions: [
-        `The save needs ${
-          mib(free.copiedBytes)
-        } MiB of copies. With a budget of exactly that it succeeds; with half of it it is given up ` +
-        `after ${thousands(half.abortedAtWrite!)} writes (forecast: ${thousands(half.expectedWrites)}), when ${
-          percent(half.keysSaved / free.keysSaved, 0)
-        } of the keys were saved: half the memory is used up after less than half of the save, because first writes come early.`,
-        `All ${thousands(writes)} writes were answered in each run, the ${
-          thousands(writes - tenth.abortedAtWrite!)
-        } after the tenth of the budget was spent included: the save is given up, never a write. Memory peaks at ${
-          peak(tenth).toFixed(2)
-        } times normal instead of ${
-          peak(free).toFixed(2)
-        }, and the dump of the save before is still there, byte for byte.`,
-        `The server says: “${tenth.said}”.`,
-      ],
-      charts: [chartOf(rows, name)],
-      tables: [{
-        title: "By budget",
-        lastIsText: true,
-        headings: [
-          "budget",
-          "MiB copied",
-          "peak÷normal",
-          "given up after writes",
-          "forecast",
-          "keys saved",
-          "writes answered",
-          "dump",
-        ],
-        rows: rows.map((row) => [
-          name(row),
-          mib(row.copiedBytes),
-          peak(row).toFixed(2),
-          row.abortedAtWrite === null ? "–" : thousands(row.abortedAtWrite),
-          row.abortedAtWrite === null ? "–" : errorText(row.expectedWrites, row.abortedAtWrite),
-          percent(row.keysSaved / free.keysSaved, 0),
-          thousands((row.curve.length - 1) * BATCH),
-          row.isOk ? "new" : row.isDumpKept ? "the one before" : "lost",
-        ]),
-      }],
+      conclusions: conclusions(writes, free, half, tenth),
+      charts: [chartOf(rows)],
+      tables: [{ title: "By budget", lastIsText: true, headings: HEADINGS, rows: rows.map((row) => cells(row, free)) }],
     },
     claims: [
       {
         text:
           "a save that needs more than its budget is given up, every write is answered, and the dump before it stays",
-        measured: aborted.map((row) => `${name(row)}: ${row.isOk ? "saved" : "given up"}`).join(", "),
+        measured: short.map((row) => `${nameOf(row)}: ${row.isOk ? "saved" : "given up"}`).join(", "),
         holds: free.isOk && enough.isOk &&
-          aborted.every((row) => !row.isOk && row.isDumpKept && row.abortedAtWrite !== null),
+          short.every((row) => !row.isOk && row.isDumpKept && row.abortedAtWrite !== null),
       },
       {
         text: "the peak stays within normal memory and the budget",
-        measured: aborted.map((row) => peak(row).toFixed(2)).join(" and "),
-        holds: aborted.every((row) => row.peakBytes <= row.normalBytes + row.budgetBytes),
+        measured: short.map((row) => peak(row).toFixed(2)).join(" and "),
+        holds: short.every((row) => row.peakBytes <= row.normalBytes + row.budgetBytes),
       },
     ],
   };
 }
 
-function chartOf(rows: readonly BudgetRow[], name: (row: BudgetRow) => string) {
-  const domain = rows.map(name);
+function conclusions(writes: number, free: BudgetRow, half: BudgetRow, tenth: BudgetRow): string[] {
+  return [
+    `The save needs ${
+      mib(free.copiedBytes)
+    } MiB of copies. With a budget of exactly that it succeeds; with half of it it is given up after ` +
+    `${thousands(half.abortedAtWrite!)} writes (forecast: ${thousands(half.expectedWrites)}), when ${
+      percent(half.keysSaved / free.keysSaved, 0)
+    } of the keys were saved: half the memory is used up after less than half of the save, because most of the first writes are the first ` +
+    "to their pages.",
+    `All ${thousands(writes)} writes were answered in each run, the ${
+      thousands(writes - tenth.abortedAtWrite!)
+    } after the tenth was spent ` +
+    `included: the save is given up, never a write. Memory peaks at ${peak(tenth).toFixed(2)} times normal instead of ${
+      peak(free).toFixed(2)
+    }, and the dump of the save before is still there, with the same checksum.`,
+    `The server says: “${tenth.said}”.`,
+  ];
+}
+
+const HEADINGS = [
+  "budget",
+  "MiB copied",
+  "peak÷normal",
+  "given up after writes",
+  "forecast",
+  "keys saved",
+  "writes answered",
+  "dump",
+];
+
+function cells(row: BudgetRow, free: BudgetRow): string[] {
+  const { abortedAtWrite } = row;
+  return [
+    nameOf(row),
+    mib(row.copiedBytes),
+    peak(row).toFixed(2),
+    ...(abortedAtWrite === null
+      ? ["–", "–"]
+      : [thousands(abortedAtWrite), errorText(row.expectedWrites, abortedAtWrite)]),
+    percent(row.keysSaved / free.keysSaved, 0),
+    thousands((row.curve.length - 1) * BATCH),
+    row.isOk ? "new" : row.isDumpKept ? "the one before" : "lost",
+  ];
+}
+
+function chartOf(rows: readonly BudgetRow[]) {
+  const domain = rows.map(nameOf);
   const points = rows.flatMap((row) =>
     row.curve.map((copied, i) => ({
-      budget: name(row),
+      budget: nameOf(row),
       writes: i * BATCH,
       // What a save that was given up had copied is given back at its end.
       mib: row.abortedAtWrite !== null && i * BATCH > row.abortedAtWrite ? 0 : (copied * PAGE_BYTES) / 2 ** 20,

@@ -63,16 +63,14 @@ export async function measurePageSizes(o: PageSizeOptions, progress: Progress): 
   return { options: o, writes, rows };
 }
 
+const peak = (row: SizeRow) => row.peakBytes / row.normalBytes;
+
 export function pageSizeOutcome({ options, writes, rows }: Sweep): Outcome {
-  const of = (pageBytes: number) => rows.find((row) => row.pageBytes === pageBytes)!,
-    small = of(SMALL),
-    huge = of(HUGE),
-    tiny = rows[0];
-  const peak = (row: SizeRow) => row.peakBytes / row.normalBytes, times = huge.copiedBytes / small.copiedBytes;
-  const half = halfWayAt(huge);
+  const of = (pageBytes: number) => rows.find((row) => row.pageBytes === pageBytes)!, small = of(SMALL), tiny = rows[0];
+  const times = of(HUGE).copiedBytes / small.copiedBytes;
   return {
-    answer: times.toFixed(1),
     figures: { ...options, skew: SKEW, writes, rows: rows.map(({ curve: _, ...row }) => row) },
+    answer: times.toFixed(1),
     picture: `MiB copied for the same ${thousands(writes)} writes\n${
       bars(rows.map((row) => ({ label: bytesText(row.pageBytes), value: row.copiedBytes, text: mib(row.copiedBytes) })))
     }`,
@@ -83,58 +81,9 @@ export function pageSizeOutcome({ options, writes, rows }: Sweep): Outcome {
           thousands(options.keys)
         } keys with values of ${options.valueBytes} bytes, recorded once ` +
         "(Zipf's law, the popular keys scattered over all pages) and replayed on seven servers. All seven dumps have the same checksum.",
-      conclusions: [
-        `With pages of 2 MiB the same writes copy ${
-          times.toFixed(1)
-        } times the bytes that they copy with pages of 4 KiB: ${mib(huge.copiedBytes)} MiB, ${
-          thousands(huge.amplification)
-        } bytes for each byte written, and memory peaks at ${peak(huge).toFixed(2)} times normal ` +
-        `instead of ${
-          peak(small).toFixed(2)
-        }. One written byte copies its whole page, and a page of 2 MiB holds the hot keys of 512 ` +
-        `pages of 4 KiB: half of all copies are made by the first ${thousands(half)} writes.`,
-        `All those copies come at once, and a client waits for them: the longest pipeline of ${BATCH} writes took ${
-          huge.pauseMs.toFixed(1)
-        } ms with pages of 2 MiB and ${small.pauseMs.toFixed(1)} ms with pages of 4 KiB.`,
-        `Pages of 512 bytes copy ${
-          (tiny.copiedBytes / small.copiedBytes).toFixed(2)
-        } times what pages of 4 KiB copy, and need ${
-          (tiny.tableBytes / small.tableBytes).toFixed(0)
-        } times the table: ${percent(tiny.tableBytes / tiny.normalBytes)} of the data, saving or not, against ${
-          percent(small.tableBytes / small.normalBytes)
-        }. Every halving of the page doubles the table.`,
-      ],
+      conclusions: conclusions(of(HUGE), small, tiny),
       charts: [curveChart(rows), peakChart(rows)],
-      tables: [{
-        title: "By page size",
-        lastIsText: false,
-        headings: [
-          "page",
-          "pages",
-          "table KiB",
-          "of data",
-          "copied",
-          "of all",
-          "forecast",
-          "MiB copied",
-          "÷ written",
-          "peak÷normal",
-          "pause ms",
-        ],
-        rows: rows.map((row) => [
-          bytesText(row.pageBytes),
-          thousands(row.pagesFrozen),
-          (row.tableBytes / 1024).toFixed(row.tableBytes < 10240 ? 1 : 0),
-          percent(row.tableBytes / row.normalBytes, 2),
-          thousands(row.pagesCopied),
-          percent(row.pagesCopied / row.pagesFrozen),
-          errorText(row.expectedPages, row.pagesCopied),
-          mib(row.copiedBytes),
-          row.amplification.toFixed(1),
-          peak(row).toFixed(2),
-          row.pauseMs.toFixed(1),
-        ]),
-      }],
+      tables: [{ title: "By page size", lastIsText: false, headings: HEADINGS, rows: rows.map(cells) }],
     },
     claims: [
       {
@@ -149,6 +98,64 @@ export function pageSizeOutcome({ options, writes, rows }: Sweep): Outcome {
       },
     ],
   };
+}
+
+function conclusions(huge: SizeRow, small: SizeRow, tiny: SizeRow): string[] {
+  const table = (row: SizeRow) => percent(row.tableBytes / row.normalBytes);
+  return [
+    `With pages of 2 MiB the same writes copy ${
+      (huge.copiedBytes / small.copiedBytes).toFixed(1)
+    } times the bytes that they copy with pages ` +
+    `of 4 KiB: ${mib(huge.copiedBytes)} MiB, ${
+      thousands(huge.amplification)
+    } bytes for each byte written, and memory peaks at ` +
+    `${peak(huge).toFixed(2)} times normal instead of ${
+      peak(small).toFixed(2)
+    }. One written byte copies its whole page, and with scattered ` +
+    `hot keys every page of 2 MiB holds some: half of all copies are made by the first ${
+      thousands(halfWayAt(huge))
+    } writes.`,
+    `All those copies come at once, and a client waits for them: the longest pipeline of ${BATCH} writes took ${
+      huge.pauseMs.toFixed(1)
+    } ms ` +
+    `with pages of 2 MiB and ${small.pauseMs.toFixed(1)} ms with pages of 4 KiB.`,
+    `Pages of 512 bytes copy ${
+      (tiny.copiedBytes / small.copiedBytes).toFixed(2)
+    } times what pages of 4 KiB copy, and need ${(tiny.tableBytes / small.tableBytes).toFixed(0)} times the table: ${
+      table(tiny)
+    } of the data, saving or not, against ${table(small)}. A kernel has to walk and copy such a table at ` +
+    "fork; here it only takes memory.",
+  ];
+}
+
+const HEADINGS = [
+  "page",
+  "pages",
+  "table KiB",
+  "of data",
+  "copied",
+  "of all",
+  "forecast",
+  "MiB copied",
+  "÷ written",
+  "peak÷normal",
+  "pause ms",
+];
+
+function cells(row: SizeRow): string[] {
+  return [
+    bytesText(row.pageBytes),
+    thousands(row.pagesFrozen),
+    (row.tableBytes / 1024).toFixed(row.tableBytes < 10240 ? 1 : 0),
+    percent(row.tableBytes / row.normalBytes, 2),
+    thousands(row.pagesCopied),
+    percent(row.pagesCopied / row.pagesFrozen),
+    errorText(row.expectedPages, row.pagesCopied),
+    mib(row.copiedBytes),
+    row.amplification.toFixed(1),
+    peak(row).toFixed(2),
+    row.pauseMs.toFixed(1),
+  ];
 }
 
 /** Writes after which half of all copies were made. */

@@ -3,7 +3,7 @@
  * of a longer one, since its copies are counted as they happen.
  */
 import { dot, lineY, ruleY } from "@observablehq/plot";
-import { COLOURS } from "../kit/html_report.ts";
+import { COLOURS, type ReportTable } from "../kit/html_report.ts";
 import { bars, type Progress } from "../kit/terminal.ts";
 import { BATCH } from "../kit/write_load.ts";
 import { distribution, drawTrace, type Skew } from "./distribution.ts";
@@ -88,85 +88,122 @@ function inBatches(writes: number): number {
 
 const peakOf = (cell: Cell, copied: number) => 1 + (copied * PAGE_BYTES) / cell.normalBytes;
 
-export function skewOutcome(cells: readonly Cell[]): Outcome {
-  const all = cells.flatMap((cell) => cell.moments.map((moment) => ({ cell, moment })));
-  const worst = (way: keyof Forecast) =>
-    Math.max(
-      ...all.map(({ cell, moment: { copied, forecast } }) =>
-        Math.abs(peakOf(cell, forecast[way]) / peakOf(cell, copied) - 1)
-      ),
-    );
-  const at = (skew: Skew, valueBytes: number) =>
-    cells.find((one) => one.skew === skew && one.valueBytes === valueBytes)!;
-  const medium = (skew: Skew) => {
-    const cell = at(skew, 100);
+/** What the findings are about: values of 100 bytes (and 4000), at a moment. */
+class Findings {
+  readonly #cells: readonly Cell[];
+
+  constructor(cells: readonly Cell[]) {
+    this.#cells = cells;
+  }
+
+  /** Pages copied at the end of the longest save. */
+  copied(skew: Skew, valueBytes: number): number {
+    return this.#cell(skew, valueBytes).moments.at(-1)!.copied;
+  }
+
+  /** How many times as many pages the same hot keys copy when they are scattered. */
+  timesScattered(valueBytes: number): number {
+    return this.copied("hot 1 % scattered", valueBytes) / this.copied("hot 1 %", valueBytes);
+  }
+
+  /** Peak ÷ normal of the medium save, with values of 100 bytes. */
+  mediumPeak(skew: Skew): number {
+    const cell = this.#cell(skew, 100);
     return peakOf(cell, cell.moments[1].copied);
-  };
-  const hot = at("hot 1 %", 100);
+  }
+
+  /** The largest error of a forecast of a peak. */
+  worst(way: keyof Forecast): number {
+    const errors = this.#cells.flatMap((cell) =>
+      cell.moments.map(({ copied, forecast }) => Math.abs(peakOf(cell, forecast[way]) / peakOf(cell, copied) - 1))
+    );
+    return Math.max(...errors);
+  }
+
+  #cell(skew: Skew, valueBytes: number): Cell {
+    return this.#cells.find((one) => one.skew === skew && one.valueBytes === valueBytes)!;
+  }
+}
+
+export function skewOutcome(cells: readonly Cell[]): Outcome {
+  const found = new Findings(cells), peak = (skew: Skew) => found.mediumPeak(skew).toFixed(2);
   return {
     figures: cells,
-    answer: medium("zipf 0.99").toFixed(2),
+    answer: peak("zipf 0.99"),
     picture: `Peak memory ÷ normal memory after one write for every two pages, values of 100 bytes\n${
-      bars(SKEWS.map((skew) => ({ label: skew, value: medium(skew), text: medium(skew).toFixed(2) })))
+      bars(SKEWS.map((skew) => ({ label: skew, value: found.mediumPeak(skew), text: peak(skew) })))
     }`,
     part: {
       title: "Skew × duration × value size, and what a forecast knows",
       note:
-        `Pages of ${PAGE_BYTES} bytes. A longer save is one with more writes in it. Each curve is one save, with the same ` +
-        "number of writes for each skew, drawn before it and spread evenly over the child's walk.",
-      conclusions: [
-        `With half as many writes as pages, memory peaks at ${
-          medium("uniform").toFixed(2)
-        } times normal when writes are uniform, at ` +
-        `${medium("zipf 0.99").toFixed(2)} with Zipf's law, at ${
-          medium("hot 1 % scattered").toFixed(2)
-        } with 1 % of the keys scattered ` +
-        `over all pages, and at ${medium("hot 1 %").toFixed(2)} when that 1 % is of one age and shares pages.`,
-        `Where hot keys are decides more than how hot they are: the same 1 % of keys copies ${
-          (at("hot 1 % scattered", 100).moments[2].copied / hot.moments[2].copied).toFixed(0)
-        } times as many pages scattered as together, with values of 100 bytes, and ${
-          (at("hot 1 % scattered", 4000).moments[2].copied / at("hot 1 %", 4000).moments[2].copied).toFixed(0)
-        } times with values of 4000 bytes, which fill pages of their own.`,
-        `The forecast from skew and keys to a page is at most ${
-          percent(worst("closed"))
-        } off the measured peak, the one that knows which ` +
-        `keys share pages ${percent(worst("placed"))}; to count a page for every write is up to ${
-          percent(worst("naive"))
-        } off.`,
-      ],
+        `Pages of ${PAGE_BYTES} bytes. A longer save is one with more writes in it. Each curve is one save, with the same number of ` +
+        "writes for each skew, drawn before it and spread evenly over the child's walk.",
+      conclusions: conclusions(found),
       charts: [chartOf(cells)],
-      tables: [{
-        title: "Peak ÷ normal at the end of a short, a medium and a long save",
-        lastIsText: false,
-        headings: [
-          "value bytes",
-          "skew",
-          ...WRITES_PER_PAGE.flatMap((share) => [`${share} writes a page`, "forecast"]),
-          "naive",
-        ],
-        rows: cells.map((cell) => [
-          String(cell.valueBytes),
-          cell.skew,
-          ...cell.moments.flatMap(({ copied, forecast }) => [
-            peakOf(cell, copied).toFixed(3),
-            errorText(peakOf(cell, forecast.placed), peakOf(cell, copied)),
-          ]),
-          errorText(peakOf(cell, cell.moments.at(-1)!.forecast.naive), peakOf(cell, cell.moments.at(-1)!.copied)),
-        ]),
-      }],
+      tables: [tableOf(cells)],
     },
     claims: [
       {
         text: "the forecast of the peak is within 5 % of the measured peak, for every skew, duration and value size",
-        measured: `at most ${percent(worst("placed"))} off`,
-        holds: worst("placed") <= 0.05,
+        measured: `at most ${percent(found.worst("placed"))} off`,
+        holds: found.worst("placed") <= 0.05,
       },
       {
         text: "the same hot keys copy at least 3 times as many pages scattered as together",
-        measured: `${(at("hot 1 % scattered", 100).moments[2].copied / hot.moments[2].copied).toFixed(1)} times`,
-        holds: at("hot 1 % scattered", 100).moments[2].copied >= 3 * hot.moments[2].copied,
+        measured: `${found.timesScattered(100).toFixed(1)} times`,
+        holds: found.timesScattered(100) >= 3,
       },
     ],
+  };
+}
+
+function conclusions(found: Findings): string[] {
+  const peak = (skew: Skew) => found.mediumPeak(skew).toFixed(2),
+    worst = (way: keyof Forecast) => percent(found.worst(way));
+  return [
+    `With half as many writes as pages, memory peaks at ${peak("uniform")} times normal when writes are uniform, at ${
+      peak("zipf 0.99")
+    } ` +
+    `with Zipf's law, at ${peak("hot 1 % scattered")} with 1 % of the keys scattered over all pages, and at ${
+      peak("hot 1 %")
+    } when that ` +
+    "1 % is of one age and shares pages.",
+    `Where hot keys are decides more than how hot they are: the same 1 % of keys copies ${
+      found.timesScattered(100).toFixed(0)
+    } times as many ` +
+    `pages scattered as together, with values of 100 bytes, and ${
+      found.timesScattered(4000).toFixed(1)
+    } times with values of 4000 bytes, ` +
+    "which fill pages of their own.",
+    `The forecast that knows only the skew and how many keys share a page is at most ${
+      worst("closed")
+    } off the measured peak, the one that ` +
+    `knows which keys do ${worst("placed")}; to count a page for every write is up to ${worst("naive")} off.`,
+  ];
+}
+
+function tableOf(cells: readonly Cell[]): ReportTable {
+  const measured = (cell: Cell, { copied, forecast }: Moment) => [
+    peakOf(cell, copied).toFixed(3),
+    errorText(peakOf(cell, forecast.placed), peakOf(cell, copied)),
+  ];
+  const naive = (cell: Cell, { copied, forecast }: Moment) =>
+    errorText(peakOf(cell, forecast.naive), peakOf(cell, copied));
+  return {
+    title: "Peak ÷ normal at the end of a short, a medium and a long save",
+    lastIsText: false,
+    headings: [
+      "value bytes",
+      "skew",
+      ...WRITES_PER_PAGE.flatMap((share) => [`${share} writes a page`, "forecast"]),
+      "naive",
+    ],
+    rows: cells.map((cell) => [
+      String(cell.valueBytes),
+      cell.skew,
+      ...cell.moments.flatMap((moment) => measured(cell, moment)),
+      naive(cell, cell.moments.at(-1)!),
+    ]),
   };
 }
 
