@@ -8,7 +8,11 @@ interface LabEntry {
 }
 
 const LABS: Readonly<Record<string, LabEntry>> = {
-  cow: { folder: "01_cow", line: "BGSAVE and copy-on-write: why memory doubles for the pages written during a save" },
+  cow: {
+    folder: "01_cow",
+    line:
+      "BGSAVE and copy-on-write: which writes double memory during a save, why huge pages do, and the peak forecast",
+  },
   "power-cut": {
     folder: "02_power_cut",
     line: "pull the plug: what appendfsync keeps, and what the order of file operations decides",

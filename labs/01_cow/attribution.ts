@@ -207,15 +207,23 @@ function heatChart(commands: readonly CommandRow[]) {
   const data = commands.flatMap(({ command, calls, structures }) =>
     structures.map(({ structure, pages }) => ({ command, structure, per: (pages / calls) * 1000 }))
   );
+  const most = Math.max(...data.map((one) => one.per));
+  /** A word a line, as columns are narrow. */
+  const inLines = (structure: string) => structure.replaceAll(" ", "\n");
   return {
     title: "Pages copied for each 1000 calls, by structure",
     note: "Empty: that command copied no page of that structure.",
     options: {
-      height: 60 + commands.length * 30,
+      height: 90 + commands.length * 30,
       marginLeft: 90,
       marginBottom: 20,
-      marginTop: 50,
-      x: { label: null, axis: "top" as const, domain: [...new Set(data.map((one) => one.structure))] },
+      marginTop: 70,
+      x: {
+        label: null,
+        axis: "top" as const,
+        tickFormat: inLines,
+        domain: [...new Set(data.map((one) => one.structure))],
+      },
       y: { label: null, domain: commands.map((row) => row.command) },
       color: { type: "linear" as const, range: ["#cfe6f5", "#0072b2"] },
       marks: [
@@ -224,7 +232,7 @@ function heatChart(commands: readonly CommandRow[]) {
           x: "structure",
           y: "command",
           text: (one: { per: number }) => one.per < 10 ? one.per.toFixed(1) : one.per.toFixed(0),
-          fill: (one: { per: number }) => one.per > 400 ? "white" : "black",
+          fill: (one: { per: number }) => one.per > most * 0.75 ? "white" : "black",
         }),
       ],
     },

@@ -199,7 +199,23 @@ function chartOf(rows: readonly BudgetRow[]) {
       x: { label: "writes since the freeze", labelOffset: 42 },
       y: { label: "MiB of copies", grid: true },
       color: { domain, range: [...COLOURS], legend: true },
-      marks: [ruleY([0]), lineY(points, { x: "writes", y: "mib", stroke: "budget", strokeWidth: 2 })],
+      // The save without a budget is the wide line behind that of the budget that is just enough.
+      marks: [
+        ruleY([0]),
+        lineY(points.filter((one) => one.budget === "none"), {
+          x: "writes",
+          y: "mib",
+          stroke: "budget",
+          strokeWidth: 7,
+          strokeOpacity: 0.45,
+        }),
+        lineY(points.filter((one) => one.budget !== "none"), {
+          x: "writes",
+          y: "mib",
+          stroke: "budget",
+          strokeWidth: 2,
+        }),
+      ],
     },
   };
 }

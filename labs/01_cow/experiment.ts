@@ -22,9 +22,10 @@ export function percent(share: number, digits = 1): string {
   return `${(share * 100).toFixed(digits)} %`;
 }
 
-/** How far a forecast is from what was measured, with its sign. */
+/** How far a forecast is from what was measured, with its sign when it has one. */
 export function errorText(forecast: number, measured: number): string {
   const error = forecast / measured - 1;
+  if (Math.abs(error) < 0.0005) return percent(0);
   return `${error < 0 ? "−" : "+"}${percent(Math.abs(error))}`;
 }
 

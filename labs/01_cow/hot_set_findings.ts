@@ -4,7 +4,7 @@ import type { CowSample } from "../../src/mod.ts";
 import { COLOURS, type ReportTable } from "../kit/html_report.ts";
 import { bars, mib, thousands } from "../kit/terminal.ts";
 import { ELEMENTS, type ValueType } from "../kit/write_load.ts";
-import { type Claim, errorText, type Outcome, percent } from "./experiment.ts";
+import { type Claim, type Outcome, percent } from "./experiment.ts";
 import type { Options } from "./options.ts";
 
 /** What one hot set gave. */
@@ -103,7 +103,7 @@ function forecastText(rows: readonly Row[], o: Options): string {
     rows.toSorted((a, b) => Math.abs(forecastPeak(b, o) / peak(b) - 1) - Math.abs(forecastPeak(a, o) / peak(a) - 1))[0];
   return "Before each save its peak was forecast from the rate of writes before it, the time of a save without writes, and the pages that the " +
     `hot set fills: at most ${
-      errorText(forecastPeak(worst, o), peak(worst))
+      percent(Math.abs(forecastPeak(worst, o) / peak(worst) - 1))
     } off, with ${worst.hotPercent} %. A save with writes takes ` +
     "longer and the writes get slower; for copies it is enough to know that there are many more writes than hot pages.";
 }
@@ -187,6 +187,7 @@ function peakChart(rows: readonly Row[]) {
     note: "1.0 is the memory before the save; 2.0 means that every page was copied.",
     options: {
       x: { label: "hot set", domain, labelOffset: 42 },
+      marginTop: 40,
       y: { label: "peak ÷ normal", grid: true, domain: [0, 2.2] },
       color: { domain, range: [...COLOURS] },
       marks: [barY(data, { x: "hot", y: "ratio", fill: "hot" })],

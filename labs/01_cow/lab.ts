@@ -67,10 +67,10 @@ const EXPERIMENTS: Readonly<Record<ExperimentName, Experiment>> = {
 
 function print({ part, picture, claims, answer }: Outcome, prediction: string | null): void {
   console.log(`${part.title}\n${"═".repeat(part.title.length)}\n${wrapped(part.note)}\n`);
-  for (const [i, { title, headings, rows, lastIsText }] of part.tables.entries()) {
-    console.log(`${i === 0 ? "" : `\n${title}\n`}${table(headings, rows, lastIsText)}`);
+  for (const { title, headings, rows, lastIsText } of part.tables) {
+    console.log(`${title}\n${table(headings, rows, lastIsText)}\n`);
   }
-  console.log(`\n${picture}\n`);
+  console.log(`${picture}\n`);
   if (prediction !== null) console.log(`You predicted ${prediction}; measured: ${answer}.\n`);
   console.log(part.conclusions.map((text) => wrapped(text)).join("\n"));
   for (const { text, measured, holds } of claims) {

@@ -69,7 +69,7 @@ const FULL_SIZES: Sizes = {
   attributionKeys: 200_000,
 };
 const QUICK_SIZES: Sizes = {
-  skewBytes: 12e6,
+  skewBytes: 8e6,
   pageSizeKeys: 100_000,
   scanOrderKeys: 30_000,
   budgetKeys: 60_000,

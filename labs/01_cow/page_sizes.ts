@@ -174,6 +174,7 @@ function curveChart(rows: readonly SizeRow[]) {
       "With huge pages the first writes after the freeze copy nearly everything; with small ones each write pays for itself.",
     options: {
       x: { label: "writes since the freeze", labelOffset: 42 },
+      marginTop: 40,
       y: { label: "pages copied, % of all", grid: true, percent: true, domain: [0, 100] },
       color: { domain, range: SEVEN, legend: true },
       marks: [ruleY([0]), lineY(points, { x: "writes", y: "share", stroke: "page", strokeWidth: 2 })],
@@ -189,6 +190,7 @@ function peakChart(rows: readonly SizeRow[]) {
     note: "1.0 is the memory before the save.",
     options: {
       x: { label: "page size", domain, labelOffset: 42 },
+      marginTop: 40,
       y: { label: "peak ÷ normal", grid: true, domain: [0, 2.2] },
       color: { domain, range: SEVEN },
       marks: [

@@ -190,12 +190,12 @@ function tableOf(cells: readonly Cell[]): ReportTable {
   const naive = (cell: Cell, { copied, forecast }: Moment) =>
     errorText(peakOf(cell, forecast.naive), peakOf(cell, copied));
   return {
-    title: "Peak ÷ normal at the end of a short, a medium and a long save",
+    title: "Peak ÷ normal after a short, a medium and a long save: 1/16, 1/2 and 4 writes for each page",
     lastIsText: false,
     headings: [
       "value bytes",
       "skew",
-      ...WRITES_PER_PAGE.flatMap((share) => [`${share} writes a page`, "forecast"]),
+      ...["short", "medium", "long"].flatMap((duration) => [duration, "forecast"]),
       "naive",
     ],
     rows: cells.map((cell) => [
@@ -224,6 +224,7 @@ function chartOf(cells: readonly Cell[]) {
       "for each value size; the last point of each line is the longest save.",
     options: {
       height: 340,
+      marginTop: 40,
       x: { label: "writes during the save, per page of data", ticks: 4 },
       y: { label: "peak ÷ normal", grid: true, domain: [1, 2] },
       fx: { label: null, domain: VALUE_BYTES.map((bytes) => `${bytes} B values`) },
